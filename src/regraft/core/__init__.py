@@ -1,0 +1,53 @@
+"""Artifacts, steps and the runner. Standard library only; knows nothing of language models."""
+
+from regraft.core.artifact import TIMING, Artifact, FileRecord, Manifest, Metrics, damage, open_artifact
+from regraft.core.errors import ArtifactError, ConfigError, RegraftError, SchemaError, StepFailed, StoreBusy
+from regraft.core.fingerprint import canonical, fingerprint
+from regraft.core.kinds import Kind
+from regraft.core.plan import Action, Planned, plan
+from regraft.core.runner import Run, latest_run, load_run, run
+from regraft.core.sources import RawFiles, SourceFile, sha256_of
+from regraft.core.stage import Context, Execution, Progress, Silent, Stage, Step, Ticker, many, optional, stage, walk
+from regraft.core.store import Store, lineage
+
+__all__ = [
+    "TIMING",
+    "Action",
+    "Artifact",
+    "ArtifactError",
+    "ConfigError",
+    "Context",
+    "Execution",
+    "FileRecord",
+    "Kind",
+    "Manifest",
+    "Metrics",
+    "Planned",
+    "Progress",
+    "RawFiles",
+    "RegraftError",
+    "Run",
+    "SchemaError",
+    "Silent",
+    "SourceFile",
+    "Stage",
+    "Step",
+    "StepFailed",
+    "Store",
+    "StoreBusy",
+    "Ticker",
+    "canonical",
+    "damage",
+    "fingerprint",
+    "latest_run",
+    "lineage",
+    "load_run",
+    "many",
+    "open_artifact",
+    "optional",
+    "plan",
+    "run",
+    "sha256_of",
+    "stage",
+    "walk",
+]

@@ -1,0 +1,101 @@
+"""The store: a directory of artifacts, and the layout of what stands beside them.
+
+```
+<store>/<stage>-<fingerprint12>/     an artifact
+<store>/.scratch/<artifact>/         what a long step needs to continue
+<store>/.tmp-<artifact>/             being written; never served
+<store>/.failed-<artifact>/          what a failed step wrote, with error.txt
+<store>/.locks/<artifact>.lock
+<store>/.runs/<time>-<recipe>.json   which artifact stood for which step in a run
+```
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from regraft.core.artifact import MANIFEST, Artifact, artifact_id, open_artifact
+from regraft.core.errors import ArtifactError
+from regraft.core.sources import HashCache
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A directory of artifacts. Moving it changes nothing."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.root / ".runs"
+
+    @property
+    def hashes(self) -> HashCache:
+        return HashCache(self.root / ".hashes.json")
+
+    def path(self, artifact: str) -> Path:
+        return self.root / artifact
+
+    def scratch(self, artifact: str) -> Path:
+        return self.root / ".scratch" / artifact
+
+    def unfinished(self, artifact: str) -> Path:
+        return self.root / f".tmp-{artifact}"
+
+    def failed(self, artifact: str) -> Path:
+        return self.root / f".failed-{artifact}"
+
+    def lock(self, artifact: str) -> Path:
+        return self.root / ".locks" / f"{artifact}.lock"
+
+    def find(self, stage: str, fingerprint: str) -> Artifact | None:
+        """Return the finished artifact of this identity, None when there is none.
+
+        Raises:
+            ArtifactError: the directory is there but holds another identity or cannot be read.
+        """
+        path = self.path(artifact_id(stage, fingerprint))
+        if not path.exists():
+            return None
+        artifact = open_artifact(path)
+        if artifact.manifest.fingerprint != fingerprint:
+            raise ArtifactError(f"{path} holds the fingerprint {artifact.manifest.fingerprint}, not {fingerprint}.")
+        return artifact
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Yield every finished artifact, in order of their ids."""
+        if not self.root.is_dir():
+            return
+        for path in sorted(self.root.iterdir()):
+            if not path.name.startswith(".") and (path / MANIFEST).is_file():
+                yield open_artifact(path)
+
+    def resolve(self, name: str) -> Artifact:
+        """Return the artifact whose id is `name`, or the only one whose id or step begins so; for a step name the newest.
+
+        Raises:
+            ArtifactError: nothing or more than one thing has that name.
+        """
+        artifacts = list(self.artifacts())
+        by_step = [a for a in artifacts if a.manifest.step == name]
+        if by_step:
+            return max(by_step, key=lambda a: a.manifest.provenance.started)
+        found = [a for a in artifacts if a.id == name] or [a for a in artifacts if a.id.startswith(name)]
+        if len(found) != 1:
+            what = f"{len(found)} artifacts begin with" if found else "no artifact or step is named"
+            raise ArtifactError(f"{self.root}: {what} {name!r}. `regraft trace` without a name lists them.")
+        return found[0]
+
+
+def lineage(store: Store, artifact: Artifact) -> Iterator[tuple[int, str, Artifact]]:
+    """Yield (depth, role, artifact) for an artifact and all that it was made from, depth first, each artifact once."""
+    seen: set[str] = set()
+    pending = [(0, "", artifact.id)]
+    while pending:
+        depth, role, name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        current = open_artifact(store.path(name))
+        yield depth, role, current
+        pending += [(depth + 1, i.role, i.artifact) for i in reversed(current.manifest.inputs)]

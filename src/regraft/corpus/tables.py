@@ -1,0 +1,193 @@
+"""The Arrow schemas of every table on disk; checked at each read and write. Imports pyarrow only.
+
+Perplexity and bits per byte are derived from loss, tokens and bytes, never stored. Losses are sums in nats, sizes are
+UTF-8 bytes, shares are fractions of sequences.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regraft.core import SchemaError
+
+DOCUMENTS_FILE = "documents.parquet"
+REJECTS_FILE = "rejects.parquet"
+ANNOTATION_FILE = "annotation.parquet"
+TOKENS_FILE = "tokens.bin"
+INDEX_FILE = "index.parquet"
+STEPS_FILE = "steps.parquet"
+SERVED_FILE = "served.parquet"
+SHARES_FILE = "shares.parquet"
+HELD_OUT_FILE = "held_out.parquet"
+STEP_TIMES_FILE = "timing/steps.parquet"
+METRICS_FILE = "metrics.parquet"
+ITEMS_FILE = "items.parquet"
+RESPONSES_FILE = "responses.parquet"
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, type_, nullable=False) for name, type_ in columns.items()])
+
+
+_TEXT, _LONG_TEXT, _INT, _FLOAT = pa.string(), pa.large_string(), pa.int64(), pa.float64()
+
+DOCUMENTS = _schema(
+    id=_TEXT,  # stable: from origin and content
+    text=_LONG_TEXT,
+    source=_TEXT,
+    language=_TEXT,  # ISO 639-1, empty when unknown
+    parents=pa.list_(_TEXT),  # ids of the documents it was made from; empty for a natural document
+    meta=_TEXT,  # a JSON object
+)
+"""A corpus: one row a document, in order."""
+
+REJECTS = _schema(id=_TEXT, source=_TEXT, stage=_TEXT, reason=_TEXT, detail=_TEXT, excerpt=_LONG_TEXT)
+"""Everything dropped or unreadable. `id` is the document's, or `file:line` for a row that never became one."""
+
+TOPICS = _schema(id=_TEXT, topic=_TEXT, probability=_FLOAT)
+"""Annotation: the topic of each document."""
+
+LOSSES = _schema(id=_TEXT, loss=_FLOAT, tokens=_INT, bytes=_INT)
+"""Annotation: summed loss in nats over the `tokens` scored tokens that stand for `bytes` bytes of text."""
+
+INDEX = _schema(
+    id=_TEXT,
+    language=_TEXT,
+    source=_TEXT,
+    topic=_TEXT,
+    offset=_INT,  # first token in tokens.bin
+    length=_INT,  # tokens, begin and end token included
+    bytes=_INT,  # of the text
+)
+"""Of a TOKENS artifact: one row a document; the rows of a stream stand in curriculum order."""
+
+STEPS = _schema(
+    step=_INT,  # from 1
+    tokens=_INT,  # consumed since the start, this step included
+    loss=_FLOAT,  # mean over the predicted tokens of the step, nats
+    learning_rate=_FLOAT,
+    gradient_norm=_FLOAT,  # before clipping
+)
+"""Training, one row an optimizer step."""
+
+SERVED = _schema(step=_INT, stream=_TEXT, first=_INT, count=_INT)
+"""Training: at `step`, the sequences `first .. first + count - 1` of `stream` were consumed."""
+
+SHARES = _schema(
+    step=_INT,  # decided after this step; 0 is the start
+    stream=_TEXT,
+    share=_FLOAT,  # of the whole mixture, from here on
+    loss=_FLOAT,  # held-out nats a token of the stream's topic; NaN where it is not measured
+    change=_FLOAT,  # of that loss since the decision before
+    factor=_FLOAT,  # by which the controller multiplied the share; 1 where it did not move it
+    reason=_TEXT,
+)
+"""Training: one row for each stream and decision of the controller."""
+
+HELD_OUT = _schema(
+    step=_INT,
+    language=_TEXT,
+    source=_TEXT,
+    topic=_TEXT,
+    loss=_FLOAT,
+    tokens=_INT,
+    bytes=_INT,
+    documents=_INT,
+    error=_FLOAT,
+)
+"""Training: held-out loss inside the loop (sum in nats); `error` is the bootstrap standard error of nats a token."""
+
+STEP_TIMES = _schema(step=_INT, seconds=_FLOAT, tokens_per_second=_FLOAT)
+"""Training: what the clock said; kept under `timing/`, since it is never the same twice."""
+
+METRICS = _schema(model=_TEXT, task=_TEXT, metric=_TEXT, slice=_TEXT, value=_FLOAT, low=_FLOAT, high=_FLOAT, n=_INT)
+"""Evaluation: a figure with its 95 % interval over `n` items."""
+
+ITEMS = _schema(task=_TEXT, item=_TEXT, slice=_TEXT, value=_FLOAT, weight=_FLOAT)
+"""Evaluation: one row an item; a metric is sum(value) / sum(weight). Loss: nats and bytes; accuracy: 0 or 1 and 1."""
+
+RESPONSES = _schema(
+    key=_TEXT,  # of the request
+    model=_TEXT,
+    request=_LONG_TEXT,  # JSON body
+    response=_LONG_TEXT,  # raw body
+    status=_INT,
+    prompt_tokens=_INT,
+    completion_tokens=_INT,
+)
+"""Generation: every stored response, as it came."""
+
+
+def check(table: pa.Table | pa.RecordBatch, schema: pa.Schema, place: object) -> None:
+    """Return if `table` has exactly the columns of `schema`, in order, with no nulls.
+
+    Raises:
+        SchemaError: names the place and the first column that differs.
+    """
+    if table.schema.names != schema.names:
+        raise SchemaError(f"{place} has the columns {table.schema.names}, but {schema.names} are asked for.")
+    for name in schema.names:
+        if not table.schema.field(name).type.equals(schema.field(name).type):
+            raise SchemaError(f"{place}: {name} is {table.schema.field(name).type}, not {schema.field(name).type}.")
+        if table.column(name).null_count:
+            raise SchemaError(f"{place}: {name} has {table.column(name).null_count} nulls; none are allowed.")
+
+
+def table_of(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Build a table from rows; a missing or superfluous key is an error of pyarrow or a null that `check` refuses."""
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def write(path: Path, table: pa.Table, schema: pa.Schema) -> None:
+    """Write a whole table as Parquet: the same rows give the same bytes."""
+    with Writer(path, schema) as writer:
+        writer.write(table)
+
+
+def read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet table and check it; only `columns` when given.
+
+    Raises:
+        SchemaError: not this schema, or no Parquet file.
+    """
+    try:
+        table = pq.read_table(path, columns=list(columns) if columns else None)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SchemaError(f"{path} cannot be read as Parquet: {error}") from error
+    check(table, pa.schema([schema.field(name) for name in columns]) if columns else schema, path)
+    return table
+
+
+class Writer:
+    """Writes a Parquet table batch by batch; the file exists, with its schema, also when nothing was written."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.schema, self.rows = path, schema, 0
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", store_schema=True)
+
+    def write(self, table: pa.Table | pa.RecordBatch) -> None:
+        """Append rows.
+
+        Raises:
+            SchemaError: they do not have the schema of the table.
+        """
+        check(table, self.schema, self.path)
+        self._writer.write(table)
+        self.rows += table.num_rows
+
+    def write_rows(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows given as dictionaries."""
+        self.write(table_of(rows, self.schema))
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()

@@ -1,0 +1,1 @@
+"""Topics, difficulty, shares, curriculum, controllers."""

@@ -1,0 +1,1 @@
+"""The training loop, closed over a steered mixture."""
