@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -161,7 +161,7 @@ def _manifest(
 
 
 @contextmanager
-def _kept_on_failure(item: Planned, out: Path, store: Store) -> Iterator[None]:
+def _kept_on_failure(item: Planned, out: Path, store: Store) -> Generator[None]:
     """Keep what a failing step wrote in `.failed-*`, with its error, and say where."""
     try:
         yield

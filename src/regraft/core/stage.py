@@ -5,7 +5,7 @@ The config says *what* and is all of a step's identity. The context says *where 
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ class Context:
         return given[0] if given else None
 
     @contextmanager
-    def track(self, label: str, total: float, unit: str, done: float = 0) -> Iterator[Ticker]:
+    def track(self, label: str, total: float, unit: str, done: float = 0) -> Generator[Ticker]:
         """Show progress of a piece of work: `with ctx.track("score", len(docs), "documents") as ticker: ...`."""
         ticker = self.progress.track(label, total, unit, done)
         try:

@@ -107,8 +107,8 @@ STEP_TIMES = _schema(step=_INT, seconds=_FLOAT, tokens_per_second=_FLOAT)
 METRICS = _schema(model=_TEXT, task=_TEXT, metric=_TEXT, slice=_TEXT, value=_FLOAT, low=_FLOAT, high=_FLOAT, n=_INT)
 """Evaluation: a figure with its 95 % interval over `n` items."""
 
-ITEMS = _schema(task=_TEXT, item=_TEXT, slice=_TEXT, value=_FLOAT, weight=_FLOAT)
-"""Evaluation: one row an item; a metric is sum(value) / sum(weight). Loss: nats and bytes; accuracy: 0 or 1 and 1."""
+ITEMS = _schema(task=_TEXT, metric=_TEXT, item=_TEXT, slice=_TEXT, value=_FLOAT, weight=_FLOAT)
+"""Evaluation: one row an item and metric, which is sum(value) / sum(weight): bits over bytes, or 0 or 1 over 1."""
 
 RESPONSES = _schema(
     key=_TEXT,  # of the request

@@ -1,1 +1,1 @@
-"""What was gained and what was kept."""
+"""Evaluation: held-out bits per byte, multiple-choice tasks, and paired comparison of a model before and after."""

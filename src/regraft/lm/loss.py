@@ -1,0 +1,172 @@
+"""Token losses in nats without ever holding the logits of a whole batch.
+
+Shapes: B sequences, T tokens each, N = B x T, H hidden size, V vocabulary. Labels are shifted already: `labels[b, t]`
+is the token that follows `input_ids[b, t]` in the same document, and `IGNORED` where there is none.
+
+Several documents share a row when `position_ids` start again at 0 with each. Transformers derives the mask between
+them from the positions only if no attention mask is given and no cache is kept; in any other call, the default one
+included, documents see each other without a word. `leak_self_test` shows whether a model keeps to that.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from regraft.core import ConfigError, RegraftError
+
+IGNORED = -100
+"""Label of a position that is not scored."""
+CHUNK_TOKENS = 512
+"""Rows of logits that exist at once: 512 x 128,256 fp32 logits are 263 MB. Not in the paper; a matter of memory."""
+SCALED_LOGITS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "mup_width_multiplier")
+"""Config fields by which some architectures multiply or divide their logits."""
+
+
+def token_losses(
+    hidden: Tensor,
+    head_weight: Tensor,
+    labels: Tensor,
+    *,
+    head_bias: Tensor | None = None,
+    softcap: float = 0.0,
+    chunk_tokens: int = CHUNK_TOKENS,
+) -> Tensor:
+    """Return the cross-entropy of each position in fp32 nats, 0 where the label is `IGNORED`; at most one chunk of
+    logits exists at any time, in the backward pass too, where each chunk is computed again.
+
+    Args:
+        hidden: (N, H), last hidden states.
+        head_weight: (V, H), may be tied to the input embedding.
+        labels: (N,).
+        head_bias: (V,).
+        softcap: logits become `softcap * tanh(logits / softcap)`; 0 leaves them.
+        chunk_tokens: rows of logits that exist at once.
+    """
+    chunks = zip(hidden.split(chunk_tokens), labels.split(chunk_tokens), strict=True)
+    losses = [
+        checkpoint(_chunk_losses, h, head_weight, head_bias, softcap, y, use_reentrant=False, preserve_rng_state=False)
+        for h, y in chunks
+    ]
+    return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)  # (N,)
+
+
+def chunked_cross_entropy(
+    hidden: Tensor, head_weight: Tensor, labels: Tensor, *, chunk_tokens: int = CHUNK_TOKENS
+) -> Tensor:
+    """Return the summed cross-entropy in fp32 nats over the positions that are not `IGNORED`; see `token_losses`."""
+    return token_losses(hidden, head_weight, labels, chunk_tokens=chunk_tokens).sum()
+
+
+def sequence_loss(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    position_ids: Tensor,
+    labels: Tensor,
+    *,
+    chunk_tokens: int = CHUNK_TOKENS,
+) -> Tensor:
+    """Return the summed loss in fp32 nats of (B, T) packed sequences, in which no document sees another.
+
+    `position_ids` start again at 0 with each document; `labels` are shifted already. Works inside autocast: the matrix
+    products follow it, the loss is in fp32.
+
+    Raises:
+        ConfigError: the model changes its logits in a way that is not known here.
+    """
+    return position_losses(model, input_ids, position_ids, labels, chunk_tokens=chunk_tokens).sum()
+
+
+def position_losses(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    position_ids: Tensor,
+    labels: Tensor,
+    *,
+    chunk_tokens: int = CHUNK_TOKENS,
+) -> Tensor:
+    """Return the loss of each position of (B, T) packed sequences in fp32 nats; see `sequence_loss`."""
+    check_logits(model)
+    hidden = model.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
+    head: Any = model.get_output_embeddings()
+    losses = token_losses(
+        hidden.flatten(0, 1),
+        head.weight,
+        labels.flatten(),
+        head_bias=getattr(head, "bias", None),
+        softcap=getattr(model.config.get_text_config(), "final_logit_softcapping", None) or 0.0,
+        chunk_tokens=chunk_tokens,
+    )
+    return losses.view_as(labels)  # (B, T)
+
+
+def check_logits(model: PreTrainedModel) -> None:
+    """Return if the logits of the model are its head applied to its hidden states, soft-capped at most.
+
+    Raises:
+        ConfigError: its config scales them, which this module does not do.
+    """
+    config = model.config.get_text_config()
+    for name in SCALED_LOGITS:
+        if getattr(config, name, None) not in (None, 1, 1.0):
+            raise ConfigError(f"The model scales its logits ({name}={getattr(config, name)}); regraft cannot score it.")
+    if model.get_output_embeddings() is None:
+        raise ConfigError(f"{type(model).__name__} has no output embedding; regraft needs a causal language model.")
+
+
+@torch.no_grad()
+def leak_self_test(model: PreTrainedModel, *, lengths: Sequence[int] = (19, 37, 28), tolerance: float = 0.01) -> float:
+    """Return the largest difference in nats between a token's loss in packed rows and in its document alone.
+
+    Two rows of random documents are scored packed by `position_losses`, and one by one from the model's own logits:
+    this shows a leak between documents and a head that is not what `token_losses` takes it for. Training calls it at
+    the start, before the model is sharded. `tolerance` is not in the paper: rounding gives some 1e-5 nats in fp32, a
+    leak whole nats.
+
+    Raises:
+        RegraftError: the difference is larger than `tolerance`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = model.config.get_text_config().vocab_size
+    documents = [[torch.randint(vocabulary, (n,), generator=generator) for n in lengths] for _ in range(2)]
+    rows = [_pack(row) for row in documents]
+    packed = [torch.stack(parts).to(model.device) for parts in zip(*rows, strict=True)]
+    was_training = model.training
+    model.eval()
+    try:
+        found = position_losses(model, packed[0], packed[1], packed[2])
+        alone = torch.stack([torch.cat([_losses_alone(model, d.to(model.device)) for d in row]) for row in documents])
+    finally:
+        model.train(was_training)
+    difference = float((found - alone).abs().max())
+    if not difference <= tolerance:
+        raise RegraftError(
+            f"Packed documents are scored {difference:.3g} nats a token away from each alone, more than {tolerance}: "
+            f"{type(model).__name__} with attention {model.config._attn_implementation!r} does not mask by position "
+            "ids, or changes its logits. Use an architecture or attention that does."
+        )
+    return difference
+
+
+def _chunk_losses(h: Tensor, weight: Tensor, bias: Tensor | None, softcap: float, labels: Tensor) -> Tensor:
+    logits = F.linear(h, weight, bias).float()  # (chunk, V)
+    if softcap:
+        logits = softcap * torch.tanh(logits / softcap)
+    return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+
+
+def _pack(documents: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    ids = torch.cat(list(documents))
+    positions = torch.cat([torch.arange(len(d)) for d in documents])
+    labels = torch.cat([F.pad(d[1:], (0, 1), value=IGNORED) for d in documents])
+    return ids, positions, labels  # (T,) each
+
+
+def _losses_alone(model: PreTrainedModel, document: Tensor) -> Tensor:
+    logits = model(input_ids=document[None], use_cache=False).logits[0].float()  # (T, V)
+    labels = F.pad(document[1:], (0, 1), value=IGNORED)
+    return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")

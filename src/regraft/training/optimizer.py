@@ -1,0 +1,58 @@
+"""AdamW over two groups: matrices with weight decay, vectors (norms, biases) without."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regraft.core import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamW:
+    """Source: betas (0.9, 0.95) and gradient clip 1.0 [N]; weight decay 0 in the released launch script [C]."""
+
+    beta1: float = 0.9
+    beta2: float = 0.95
+    epsilon: float = 1e-8
+    """Not in the paper."""
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    """Largest norm of the whole gradient; a larger one is scaled down to it."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ConfigError(f"betas {self.beta1}, {self.beta2}: give numbers from 0 to below 1.")
+        if self.clip_norm <= 0 or self.weight_decay < 0 or self.epsilon <= 0:
+            raise ConfigError("clip_norm and epsilon must be positive, weight_decay not negative.")
+
+
+def build_optimizer(config: AdamW, model: "torch.nn.Module") -> "torch.optim.AdamW":
+    """Return the optimizer over every trainable parameter of `model`; its learning rate is set at each step."""
+    import torch
+
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=0.0,
+        betas=(config.beta1, config.beta2),
+        eps=config.epsilon,
+        fused=True,
+    )
+
+
+def optimizer_step(optimizer: "torch.optim.Optimizer", model: "torch.nn.Module", learning_rate: float, clip_norm: float) -> float:
+    """Clip, step and clear the gradients; return the norm of the gradient before clipping."""
+    import torch
+
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return float(norm)

@@ -1,0 +1,63 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from regraft.core import ConfigError, Execution, RawFiles, Store, plan, run
+from tests.core.stages import CopyConfig, copy_files
+
+
+def folder(root: Path) -> Path:
+    (root / "sub").mkdir(parents=True)
+    (root / "b.txt").write_text("b")
+    (root / "sub" / "a.txt").write_text("a")
+    (root / "c.html").write_text("c")
+    return root
+
+
+def fingerprint_of(data: Path, root: str, store: Path) -> str:
+    step = copy_files.step("copy", CopyConfig(files=RawFiles(root=root, pattern="**/*.txt")))
+    return plan([step], Store(store), Execution(data_root=data))[0].fingerprint
+
+
+def test_location_is_no_identity_and_content_is(tmp_path: Path) -> None:
+    folder(tmp_path / "one" / "pages")
+    folder(tmp_path / "two")
+    here = fingerprint_of(tmp_path / "one", "pages", tmp_path / "s1")
+    assert fingerprint_of(tmp_path, "two", tmp_path / "s2") == here
+    assert fingerprint_of(Path("/"), str(tmp_path / "two"), tmp_path / "s3") == here
+    (tmp_path / "two" / "b.txt").write_text("B")
+    assert fingerprint_of(tmp_path, "two", tmp_path / "s2") != here
+
+
+def test_hashes_are_cached_by_size_and_time(tmp_path: Path) -> None:
+    file = folder(tmp_path / "d") / "b.txt"
+    before = fingerprint_of(tmp_path, "d", tmp_path / "s")
+    stat = file.stat()
+    file.write_text("x")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert fingerprint_of(tmp_path, "d", tmp_path / "s") == before  # same size and time: not read again
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    assert fingerprint_of(tmp_path, "d", tmp_path / "s") != before
+
+
+def test_a_stage_finds_its_pinned_files(tmp_path: Path) -> None:
+    folder(tmp_path / "d")
+    step = copy_files.step("copy", CopyConfig(files=RawFiles(root="d", pattern="**/*.txt")))
+    store = Store(tmp_path / "store")
+    done = run([step], store, Execution(data_root=tmp_path))
+    copied = store.resolve(done.steps["copy"])
+    assert [f.path for f in copied.manifest.files] == ["b.txt", "sub/a.txt"]
+    assert str(tmp_path) not in (copied.path / "manifest.json").read_text().replace(
+        copied.manifest.provenance.command_line, ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("root", "pattern", "message"), [("none", "*", "does not exist"), ("d", "*.pdf", r"no file in .* matches '\*.pdf'")]
+)
+def test_missing_files_are_a_clear_error(tmp_path: Path, root: str, pattern: str, message: str) -> None:
+    folder(tmp_path / "d")
+    step = copy_files.step("copy", CopyConfig(files=RawFiles(root=root, pattern=pattern)))
+    with pytest.raises(ConfigError, match=rf"step 'copy': config.files: .*{message}"):
+        plan([step], Store(tmp_path / "s"), Execution(data_root=tmp_path))
