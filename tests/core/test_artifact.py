@@ -58,7 +58,7 @@ def test_resolve_takes_an_id_its_beginning_or_a_step(tmp_path: Path) -> None:
         store.resolve("write_numbers")
     with pytest.raises(ArtifactError, match="no artifact or step is named 'nothing'"):
         store.resolve("nothing")
-    with pytest.raises(ArtifactError, match="holds no 'other.txt'"):
+    with pytest.raises(ArtifactError, match=r"holds no 'other.txt'"):
         total.file("other.txt")
 
 

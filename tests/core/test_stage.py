@@ -17,7 +17,7 @@ def numbers(name: str = "numbers", count: int = 3) -> Step[NumbersConfig]:
             lambda: write_numbers.step("n", SumConfig()),
             r"step 'n': stage write_numbers takes a NumbersConfig, not a SumConfig",
         ),
-        (lambda: write_numbers.step("n", NumbersConfig(count="3")), "step 'n': config.count is '3'"),
+        (lambda: write_numbers.step("n", NumbersConfig(count="3")), "step 'n': config.count is '3'"),  # pyright: ignore[reportArgumentType]
         (
             lambda: write_numbers.step("n", NumbersConfig(count=3, factor=float("nan"))),
             "step 'n': config.factor is nan",
@@ -27,7 +27,7 @@ def numbers(name: str = "numbers", count: int = 3) -> Step[NumbersConfig]:
             lambda: add_up.step("s", SumConfig(), numbres=numbers()),
             r"no input 'numbres'; it has \['numbers', 'weights'\]",
         ),
-        (lambda: add_up.step("s", SumConfig(), numbers="x"), "input 'numbers' is a str; give a step"),
+        (lambda: add_up.step("s", SumConfig(), numbers="x"), "input 'numbers' is a str; give a step"),  # pyright: ignore[reportArgumentType]
         (
             lambda: add_up.step("s", SumConfig(), numbers=add_up.step("t", SumConfig(), numbers=numbers())),
             "takes corpus, but step 't' makes evaluation",

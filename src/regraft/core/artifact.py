@@ -83,7 +83,7 @@ class Manifest:
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 over names and hashes of the files, those under `timing/` left out: equal when the result is equal."""
+        """SHA-256 over names and hashes of the files, `timing/` left out: equal when the result is equal."""
         lines = [f"{f.path} {f.sha256}" for f in self.files if not f.path.startswith(f"{TIMING}/")]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -124,6 +124,7 @@ class Artifact:
 
 
 def artifact_id(stage: str, fingerprint: str) -> str:
+    """Return the name of the directory of an identity."""
     return f"{stage}-{fingerprint[:12]}"
 
 

@@ -49,7 +49,7 @@ def canonical(value: object, place: str = "config") -> Any:
 
 
 def fingerprint(value: object, place: str = "config") -> str:
-    """Return the identity of `value`: 64 hexadecimal digits that do not depend on machine, process or Python version."""
+    """Return the identity of `value`: 64 hexadecimal digits, the same on every machine and in every process."""
     text = json.dumps(canonical(value, place), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

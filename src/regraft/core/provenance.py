@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -53,14 +54,12 @@ class Clock:
 
 def reset_peak_memory() -> None:
     """Let the kernel count the peak of this process anew, where it can (Linux)."""
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", "ascii")
-    except OSError:
-        pass
 
 
 def peak_memory_bytes() -> int:
-    """Return the largest resident size of this process since the last reset (since its start where none is possible)."""
+    """Return the largest resident size of this process since the last reset, or since its start without one."""
     try:
         status = Path("/proc/self/status").read_text("ascii")
     except OSError:

@@ -1,4 +1,4 @@
-"""Run a recipe: make what is not there yet, one artifact at a time, so that a crash at any moment loses no finished work."""
+"""Run a recipe: make what is not there yet, one artifact at a time; a crash at any moment loses no finished work."""
 
 import errno
 import json
@@ -47,6 +47,7 @@ class Run:
 
 
 def load_run(path: Path) -> Run:
+    """Read the record of a run."""
     return Run(**json.loads(path.read_text("utf-8")))
 
 

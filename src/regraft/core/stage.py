@@ -241,7 +241,7 @@ def _visit(step: Step[Any], ordered: dict[Step[Any], None]) -> None:
 def _steps(given: Step[Any] | Sequence[Step[Any]] | None) -> tuple[Step[Any], ...]:
     if given is None:
         return ()
-    return (given,) if isinstance(given, Step) or not isinstance(given, Sequence) else tuple(given)
+    return tuple(given) if isinstance(given, list | tuple) else (given,)  # pyright: ignore[reportReturnType]
 
 
 def _config_type(function: Callable[..., Any]) -> type:

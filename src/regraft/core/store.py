@@ -71,7 +71,7 @@ class Store:
                 yield open_artifact(path)
 
     def resolve(self, name: str) -> Artifact:
-        """Return the artifact whose id is `name`, or the only one whose id or step begins so; for a step name the newest.
+        """Return the newest artifact of the step `name`, or the one whose id is or begins with `name`.
 
         Raises:
             ArtifactError: nothing or more than one thing has that name.

@@ -5,7 +5,7 @@ every process. Text is never read as a control token: `<|endoftext|>` written in
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +104,7 @@ def check_model_folder(folder: Path) -> None:
 
 
 @contextmanager
-def quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Generator[None]:
     """Inside the block Transformers shows no progress bars and logs errors only; afterwards all is as before."""
     from transformers.utils import logging as transformers_logging
 

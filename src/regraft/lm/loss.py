@@ -8,8 +8,8 @@ them from the positions only if no attention mask is given and no cache is kept;
 included, documents see each other without a word. `leak_self_test` shows whether a model keeps to that.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,12 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from regraft.core import ConfigError, RegraftError
+from regraft.lm.batches import Piece, plan_batches
+from regraft.lm.load import context_length
+from regraft.lm.loss_store import LossStore
 
+Precision = Literal["float32", "bfloat16"]
+"""Of the matrix products; bfloat16 runs under autocast. Losses are always in fp32."""
 IGNORED = -100
 """Label of a position that is not scored."""
 CHUNK_TOKENS = 512
@@ -104,6 +109,57 @@ def position_losses(
     return losses.view_as(labels)  # (B, T)
 
 
+@torch.no_grad()
+def document_losses(
+    model: PreTrainedModel,
+    documents: Sequence[Sequence[int]],
+    *,
+    batch_tokens: int = 8192,
+    window: int = 2048,
+    precision: Precision = "float32",
+    advance: Callable[[float], object] | None = None,
+    store: LossStore | None = None,
+) -> list[float]:
+    """Return the summed loss in nats of the tokens 1.. of each document given those before, in the order given.
+
+    The first token is context only. Documents longer than `window` are scored in windows that overlap by half. How the
+    documents fall into batches changes a loss by rounding only (relative 1e-4 in fp32).
+
+    Args:
+        model: set to evaluation mode while it scores.
+        documents: token ids of each document, begin token included.
+        batch_tokens: tokens of a batch, padding included.
+        window: tokens read at once, never more than the model's context.
+        precision: of the matrix products.
+        advance: told after each batch how many more tokens are scored; all batches together score
+            `sum(max(len(document) - 1, 0))`.
+        store: batches found there are not scored again; needs the same documents and sizes as when they were put.
+
+    Raises:
+        ConfigError: a token is outside the vocabulary, or the model scales its logits.
+    """
+    _check_tokens(model, documents)
+    lengths = [len(document) for document in documents]
+    batches = plan_batches(lengths, batch_tokens=batch_tokens, window=min(window, context_length(model)))
+    totals = [0.0] * len(documents)
+    was_training = model.training
+    model.eval()
+    try:
+        for number, batch in enumerate(batches):
+            losses = store.get(number) if store else None
+            if losses is None:
+                losses = _batch_losses(model, documents, batch, precision)
+                if store:
+                    store.put(number, losses)
+            for piece, loss in zip(batch, losses, strict=True):
+                totals[piece.document] += loss
+            if advance:
+                advance(sum(piece.num_scored for piece in batch))
+    finally:
+        model.train(was_training)
+    return totals
+
+
 def check_logits(model: PreTrainedModel) -> None:
     """Return if the logits of the model are its head applied to its hidden states, soft-capped at most.
 
@@ -157,6 +213,34 @@ def _chunk_losses(h: Tensor, weight: Tensor, bias: Tensor | None, softcap: float
     if softcap:
         logits = softcap * torch.tanh(logits / softcap)
     return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+
+
+def _check_tokens(model: PreTrainedModel, documents: Sequence[Sequence[int]]) -> None:
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    for number, document in enumerate(documents):
+        if len(document) and not 0 <= min(document) <= max(document) < vocabulary:
+            raise ConfigError(
+                f"Document {number} has the token {max(document)}, but the model knows 0 to {vocabulary - 1}. "
+                "Tokenize with the tokenizer of this model."
+            )
+
+
+def _batch_losses(
+    model: PreTrainedModel, documents: Sequence[Sequence[int]], batch: Sequence[Piece], precision: Precision
+) -> list[float]:
+    width = batch[0].num_inputs
+    ids = torch.zeros(len(batch), width, dtype=torch.long)  # (B, T), padded on the right, where no token looks
+    labels = torch.full_like(ids, IGNORED)
+    for row, piece in enumerate(batch):
+        tokens = torch.tensor(documents[piece.document][piece.start : piece.stop])
+        ids[row, : piece.num_inputs] = tokens[:-1]
+        first = piece.scored_from - piece.start - 1
+        labels[row, first : piece.num_inputs] = tokens[first + 1 :]
+    positions = torch.arange(width).expand_as(ids)
+    device = model.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        losses = position_losses(model, ids.to(device), positions.to(device), labels.to(device))
+    return losses.double().sum(1).tolist()
 
 
 def _pack(documents: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

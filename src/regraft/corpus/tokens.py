@@ -1,0 +1,189 @@
+"""Documents as token ids: one flat file, and an index whose rows stand in the order in which streams are read.
+
+`tokens.bin` holds the documents back to back, in the order of the rows of `index.parquet`; `tokens.json` says how to
+read it. Order is data: a stream (language, source, topic) is a run of rows, in curriculum order.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, optional, stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from regraft.corpus.encode import Row
+
+NO_TOPIC = "-"
+"""Topic of documents that were given none."""
+FORM_FILE = "tokens.json"
+
+
+class Order(Protocol):
+    """Puts the documents of one stream into an order."""
+
+    def positions(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
+        """Return the positions of the documents in the order in which they are to be read.
+
+        `difficulty` is nats a token and empty when none was measured.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizeConfig:
+    """How documents become streams of tokens."""
+
+    begin_token: str = "<|endoftext|>"
+    """Put before every document; "" for none."""
+    end_token: str = "<|endoftext|>"
+    """Put after every document; "" for none."""
+    order: Order | None = None
+    """Of the documents inside a stream; None leaves them as given."""
+    ordered_languages: tuple[str, ...] = ()
+    """Languages whose streams are put in order; the others stay as given.
+
+    Source: the paper orders its Chinese data by perplexity (paper_facts 1.5, [N]).
+    """
+    sources: tuple[str, ...] = ()
+    """Only documents of these sources; empty for all."""
+
+    def __post_init__(self) -> None:
+        if bool(self.ordered_languages) != (self.order is not None):
+            raise ConfigError(
+                f"order is {self.order} and ordered_languages {self.ordered_languages}; give both or neither."
+            )
+
+
+@stage(
+    version=1,
+    makes=Kind.TOKENS,
+    docs=Kind.CORPUS,
+    model=Kind.CHECKPOINT,
+    topics=optional(Kind.ANNOTATION),
+    difficulty=optional(Kind.ANNOTATION),
+)
+def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
+    """Write every document as tokens of the model's tokenizer, stream by stream.
+
+    Raises:
+        ConfigError: the tokenizer has no such begin or end token.
+        SchemaError: a document has no topic or, in an ordered language, no difficulty; or two have one id.
+        RegraftError: no document to tokenize, or none in an ordered language.
+    """
+    from regraft.corpus import encode
+
+    encoder = encode.Encoder.open(
+        ctx.input("model").file("model/tokenizer.json"), config.begin_token, config.end_token, ctx.execution.workers
+    )
+    topics = encode.read_topics(ctx.optional("topics"))
+    difficulty = encode.read_difficulty(ctx.optional("difficulty"))
+    rows = encode.encode_corpus(ctx, encoder, topics, config.sources)
+    _check(rows, config, ctx.input("docs").id)
+    ordered = list(_in_stream_order(rows, config, difficulty))
+    encode.write_tokens(ctx.out, ordered, encoder)
+    (ctx.out / FORM_FILE).write_text(json.dumps(encoder.form, indent=1) + "\n", "utf-8")
+    return {
+        "documents": len(rows),
+        "streams": len({row.stream for row in rows}),
+        "tokens": sum(row.length for row in rows),
+        "bytes": sum(row.bytes for row in rows),
+    }
+
+
+def _check(rows: "Sequence[Row]", config: TokenizeConfig, corpus: str) -> None:
+    only = f" of the sources {config.sources}" if config.sources else ""
+    if not rows:
+        raise RegraftError(f"{corpus} holds no documents{only}: nothing to tokenize.")
+    for language in config.ordered_languages:
+        if not any(row.language == language for row in rows):
+            found = sorted({row.language for row in rows})
+            raise RegraftError(f"{corpus} holds no {language!r} documents{only} to put in order; it holds {found}.")
+
+
+def _in_stream_order(
+    rows: "Sequence[Row]", config: TokenizeConfig, difficulty: dict[str, float] | None
+) -> "Iterator[Row]":
+    """Yield the rows stream by stream, streams sorted by name, each in its order."""
+    streams: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        streams.setdefault(row.stream, []).append(row)
+    for stream in sorted(streams):
+        members = streams[stream]
+        if config.order is None or stream[0] not in config.ordered_languages:
+            yield from members
+            continue
+        values = [] if difficulty is None else [_value_of(row.id, difficulty) for row in members]
+        positions = config.order.positions(values, [row.id for row in members])
+        if sorted(positions) != list(range(len(members))):
+            raise RegraftError(f"{config.order} gave no permutation of the {len(members)} documents of {stream}.")
+        yield from (members[i] for i in positions)
+
+
+def _value_of(id_: str, difficulty: dict[str, float]) -> float:
+    if id_ not in difficulty:
+        raise SchemaError(f"document {id_} has no difficulty; score the same corpus that is tokenized.")
+    return difficulty[id_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenStore:
+    """A TOKENS artifact, opened for reading. `N` documents, `T` tokens."""
+
+    tokens: "npt.NDArray[np.uint16 | np.uint32]"  # [T], memory-mapped
+    ids: list[str]
+    stream: list[tuple[str, str, str]]  # (language, source, topic) of each document
+    offset: "npt.NDArray[np.int64]"  # [N]
+    length: "npt.NDArray[np.int64]"  # [N], begin and end token included
+    bytes: "npt.NDArray[np.int64]"  # [N], of the text
+    vocab_size: int
+    begin: int | None
+    end: int | None
+
+    @staticmethod
+    def open(path: Path) -> "TokenStore":
+        """Open the artifact in the folder `path`.
+
+        Raises:
+            SchemaError: the files do not fit together.
+        """
+        import numpy as np
+
+        from regraft.corpus import tables
+
+        form: dict[str, Any] = json.loads((path / FORM_FILE).read_text("utf-8"))
+        index = tables.read(path / tables.INDEX_FILE, tables.INDEX).to_pydict()
+        tokens = np.memmap(path / tables.TOKENS_FILE, dtype=form["dtype"], mode="r")
+        if sum(index["length"]) != len(tokens):
+            raise SchemaError(f"{path}: the index counts {sum(index['length'])} tokens, the file {len(tokens)}.")
+        return TokenStore(
+            tokens=tokens,
+            ids=index["id"],
+            stream=list(zip(index["language"], index["source"], index["topic"], strict=True)),
+            offset=np.array(index["offset"], np.int64),
+            length=np.array(index["length"], np.int64),
+            bytes=np.array(index["bytes"], np.int64),
+            vocab_size=form["vocab_size"],
+            begin=form["begin"],
+            end=form["end"],
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def document(self, row: int) -> "npt.NDArray[np.uint16 | np.uint32]":
+        """Return the tokens of the document in `row`, begin and end token included."""
+        return self.tokens[self.offset[row] : self.offset[row] + self.length[row]]
+
+    def streams(self) -> "dict[tuple[str, str, str], npt.NDArray[np.int64]]":
+        """Return the rows of each stream (language, source, topic), in the order in which they are to be read."""
+        import numpy as np
+
+        rows: dict[tuple[str, str, str], list[int]] = {}
+        for row, stream in enumerate(self.stream):
+            rows.setdefault(stream, []).append(row)
+        return {stream: np.array(members, np.int64) for stream, members in rows.items()}
