@@ -30,6 +30,8 @@ class Execution:
     """Processes or threads a stage may use."""
     engine: Literal["native", "ray"] = "native"
     """Where dataflow runs: in this process, or on a Ray cluster."""
+    endpoint: str = ""
+    """OpenAI-compatible base URL to generate with; empty starts a server of our own on this machine."""
     data_root: Path = Path()
     """Relative roots of raw files are taken from here."""
     cache: Path = Path.home() / ".cache" / "regraft"

@@ -9,26 +9,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
 from regraft.core import Artifact, ConfigError, Context, SchemaError
 from regraft.corpus import tables
 from regraft.corpus.tokens import NO_TOPIC
 
-BATCH = 512
+BATCH = 256
 """Documents a batch: what a crash can cost, and what is in memory at once."""
 Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A tokenized document: what the index says of it, and where its tokens lie in the scratch parts."""
+    """A tokenized document: what the index says of it, and where its tokens lie in the scratch file."""
 
     id: str
     stream: tuple[str, str, str]
     bytes: int
-    part: Path
     start: int
     length: int
 
@@ -75,46 +73,78 @@ class Encoder:
         return [np.array(begin + encoding.ids + end, dtype=self.dtype) for encoding in encodings]
 
 
+class Log:
+    """Tokens of the documents that are done, in corpus order, in two files that only grow.
+
+    Tokens are written before the lengths that announce them, so that what is announced is complete after `kill -9`.
+    """
+
+    def __init__(self, folder: Path, dtype: str) -> None:
+        self.dtype = np.dtype(dtype)
+        self.ids, self.counts = folder / "ids.bin", folder / "lengths.bin"
+        for path in (self.ids, self.counts):
+            path.touch()
+        os.truncate(self.counts, self.counts.stat().st_size // 8 * 8)
+        announced = int(self.lengths().sum()) * self.dtype.itemsize
+        if self.ids.stat().st_size < announced:  # a power cut may lose the older write
+            os.truncate(self.counts, 0)
+            announced = 0
+        os.truncate(self.ids, announced)
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        return np.fromfile(self.counts, np.int64)
+
+    def append(self, encoded: Sequence[Ids]) -> None:
+        for path, data in ((self.ids, list(encoded)), (self.counts, [np.array([len(e) for e in encoded], np.int64)])):
+            with path.open("ab") as file:
+                file.write(b"".join(array.tobytes() for array in data))
+
+    def tokens(self) -> Ids:
+        return np.memmap(self.ids, self.dtype, mode="r")
+
+
 def encode_corpus(
     ctx: Context, encoder: Encoder, topics: dict[str, str] | None, sources: tuple[str, ...]
-) -> list[Row]:
-    """Tokenize the corpus into parts below scratch, skip those that are there already, and return a row a document."""
-    path = ctx.input("docs").file(tables.DOCUMENTS_FILE)
-    file = pq.ParquetFile(path)
-    tables.check(file.schema_arrow.empty_table(), tables.DOCUMENTS, path)
+) -> tuple[list[Row], Log]:
+    """Tokenize the corpus into a log below scratch, from where a crash left it, and return a row a document."""
+    log = Log(ctx.scratch, encoder.dtype)
+    done = log.lengths().tolist()
     rows: list[Row] = []
-    with ctx.track("tokenize", file.metadata.num_rows, "documents") as ticker:
-        for number, batch in enumerate(file.iter_batches(BATCH, columns=["id", "text", "source", "language"])):
-            chosen = [row for row in batch.to_pylist() if not sources or row["source"] in sources]
-            rows += _encode_batch(ctx.scratch / f"{number:06d}.npy", chosen, encoder, topics)
-            ticker.advance(batch.num_rows)
-    if len({row.id for row in rows}) != len(rows):
-        raise SchemaError(f"{path} holds two documents of one id.")
-    return rows
-
-
-def _encode_batch(
-    part: Path, documents: Sequence[dict[str, Any]], encoder: Encoder, topics: dict[str, str] | None
-) -> Iterator[Row]:
-    lengths_file = part.with_suffix(".lengths.npy")
-    if not part.exists():
-        encoded = encoder.encode([document["text"] for document in documents])
-        _save(lengths_file, np.array([len(ids) for ids in encoded], np.int64))
-        _save(part, np.concatenate([np.empty(0, encoder.dtype), *encoded]))
     start = 0
-    for document, length in zip(documents, np.load(lengths_file).tolist(), strict=True):
-        topic = NO_TOPIC if topics is None else _topic_of(document["id"], topics)
-        stream = (document["language"], document["source"], topic)
-        yield Row(document["id"], stream, len(document["text"].encode()), part, start, length)
-        start += length
+    total = tables.num_rows(ctx.input("docs").file(tables.DOCUMENTS_FILE))
+    with ctx.track("tokenize", total, "documents") as ticker:
+        for batch, read in _batches(ctx.input("docs").file(tables.DOCUMENTS_FILE), sources):
+            if len(rows) + len(batch) > len(done):
+                missing = encoder.encode([document["text"] for document in batch[max(0, len(done) - len(rows)) :]])
+                log.append(missing)
+                done += [len(ids) for ids in missing]
+            for document in batch:
+                rows.append(_row(document, topics, start, done[len(rows)]))
+                start += rows[-1].length
+            ticker.advance(read)
+    if len({row.id for row in rows}) != len(rows):
+        raise SchemaError(f"{ctx.input('docs').id} holds two documents of one id.")
+    return rows, log
 
 
-def write_tokens(out: Path, rows: Sequence[Row], encoder: Encoder) -> None:
+def _batches(path: Path, sources: tuple[str, ...]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Yield the chosen documents of each batch and the number of documents read for them."""
+    for batch in tables.batches(path, tables.DOCUMENTS, BATCH, ["id", "text", "source", "language"]):
+        yield [row for row in batch.to_pylist() if not sources or row["source"] in sources], batch.num_rows
+
+
+def _row(document: dict[str, Any], topics: dict[str, str] | None, start: int, length: int) -> Row:
+    topic = NO_TOPIC if topics is None else _topic_of(document["id"], topics)
+    stream = (document["language"], document["source"], topic)
+    return Row(document["id"], stream, len(document["text"].encode()), start, length)
+
+
+def write_tokens(out: Path, rows: Sequence[Row], log: Log) -> None:
     """Write `tokens.bin` and `index.parquet` with the documents in the order of `rows`."""
-    parts = {row.part: np.load(row.part, mmap_mode="r") for row in rows}
+    tokens = log.tokens()
     with (out / tables.TOKENS_FILE).open("wb") as file:
         for row in rows:
-            file.write(parts[row.part][row.start : row.start + row.length].tobytes())
+            file.write(tokens[row.start : row.start + row.length].tobytes())
     lengths = np.array([row.length for row in rows], np.int64)
     columns = {
         "id": [row.id for row in rows],
@@ -161,10 +191,3 @@ def _token_id(tokenizer: Tokenizer, token: str, path: Path) -> int | None:
     if found is None:
         raise ConfigError(f"{path} has no token {token!r}. Name one of its tokens, or none with an empty string.")
     return found
-
-
-def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.save(file, array)
-    part.replace(path)

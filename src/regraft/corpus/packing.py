@@ -30,14 +30,14 @@ class Packing:
     stop: Ints  # [P]
     first: Ints  # [S + 1]
 
-    @property
-    def num_sequences(self) -> int:
+    def __len__(self) -> int:
+        """Return the number of sequences."""
         return len(self.first) - 1
 
     @property
     def waste(self) -> int:
         """Tokens of padding that filling every sequence up would take."""
-        return self.num_sequences * self.sequence_length - int((self.stop - self.start).sum())
+        return len(self) * self.sequence_length - int((self.stop - self.start).sum())
 
     @property
     def num_cut(self) -> int:
@@ -47,9 +47,7 @@ class Packing:
     def pieces(self, sequence: int) -> list[tuple[int, int, int]]:
         """Return the (document, start, stop) of a sequence, in their order."""
         span = slice(self.first[sequence], self.first[sequence + 1])
-        return list(
-            zip(self.document[span].tolist(), self.start[span].tolist(), self.stop[span].tolist(), strict=True)
-        )
+        return list(zip(self.document[span].tolist(), self.start[span].tolist(), self.stop[span].tolist(), strict=True))
 
 
 def concat_and_cut(lengths: Sequence[int] | Ints, sequence_length: int) -> Packing:

@@ -4,7 +4,7 @@ Perplexity and bits per byte are derived from loss, tokens and bytes, never stor
 UTF-8 bytes, shares are fractions of sequences.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -95,7 +95,6 @@ HELD_OUT = _schema(
     topic=_TEXT,
     loss=_FLOAT,
     tokens=_INT,
-    bytes=_INT,
     documents=_INT,
     error=_FLOAT,
 )
@@ -160,6 +159,26 @@ def read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) ->
         raise SchemaError(f"{path} cannot be read as Parquet: {error}") from error
     check(table, pa.schema([schema.field(name) for name in columns]) if columns else schema, path)
     return table
+
+
+def num_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet table without reading them."""
+    return pq.read_metadata(path).num_rows
+
+
+def batches(path: Path, schema: pa.Schema, size: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet table in order, at most `size` at a time; only `columns` when given.
+
+    Raises:
+        SchemaError: not this schema, or no Parquet file.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SchemaError(f"{path} cannot be read as Parquet: {error}") from error
+    with file:
+        check(file.schema_arrow.empty_table(), schema, path)
+        yield from file.iter_batches(size, columns=list(columns) if columns else None)
 
 
 class Writer:

@@ -82,10 +82,10 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
     )
     topics = encode.read_topics(ctx.optional("topics"))
     difficulty = encode.read_difficulty(ctx.optional("difficulty"))
-    rows = encode.encode_corpus(ctx, encoder, topics, config.sources)
+    rows, log = encode.encode_corpus(ctx, encoder, topics, config.sources)
     _check(rows, config, ctx.input("docs").id)
     ordered = list(_in_stream_order(rows, config, difficulty))
-    encode.write_tokens(ctx.out, ordered, encoder)
+    encode.write_tokens(ctx.out, ordered, log)
     (ctx.out / FORM_FILE).write_text(json.dumps(encoder.form, indent=1) + "\n", "utf-8")
     return {
         "documents": len(rows),

@@ -148,7 +148,8 @@ def _sums_by_cluster(columns: Floats, clusters: Sequence[str]) -> Floats:  # (K,
     names, inverse = np.unique(np.asarray(clusters), return_inverse=True)
     if inverse.size != columns.shape[1]:
         raise ValueError(f"{inverse.size} clusters for {columns.shape[1]} items.")
-    return np.stack([np.bincount(inverse, weights=column, minlength=names.size) for column in columns])
+    sums = [np.bincount(inverse, weights=column, minlength=names.size) for column in columns]
+    return np.asarray(sums, dtype=np.float64)
 
 
 def _resampled_sums(columns: Floats, resamples: int, seed: int) -> Floats:  # (K, R)

@@ -5,7 +5,7 @@ every process. Text is never read as a control token: `<|endoftext|>` written in
 """
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from regraft.core import ConfigError, RegraftError
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+"""Endings of weights that are pickled."""
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -85,8 +88,12 @@ def context_length(model: "PreTrainedModel") -> int:
     return int(model.config.get_text_config().max_position_embeddings)
 
 
-def check_model_folder(folder: Path) -> None:
+def check_model_folder(folder: Path, found: Iterable[str] = ()) -> None:
     """Return if the folder looks like a Transformers folder with safe weights.
+
+    Args:
+        folder: where the model should be.
+        found: names that lay at its origin, to say what it has instead of safetensors; by default those of the folder.
 
     Raises:
         ConfigError: it does not; the message says what is missing.
@@ -94,13 +101,10 @@ def check_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ConfigError(f"{folder} is no Transformers folder: it has no config.json.")
     if not any(folder.glob("*.safetensors")):
-        pickles = [path.name for path in folder.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".ckpt"}]
-        why = (
-            f"only pickled weights ({', '.join(sorted(pickles))}), which can run code when opened"
-            if pickles
-            else "none"
-        )
-        raise ConfigError(f"{folder} must hold its weights as *.safetensors; it holds {why}.")
+        names = [*found] or [path.name for path in folder.iterdir()]
+        pickles = sorted(name for name in names if name.endswith(PICKLES))
+        instead = f"only {pickles}: pickles can run code when opened" if pickles else "no weights"
+        raise ConfigError(f"{folder} must hold its weights as *.safetensors; it holds {instead}.")
 
 
 @contextmanager

@@ -216,7 +216,7 @@ def _chunk_losses(h: Tensor, weight: Tensor, bias: Tensor | None, softcap: float
 
 
 def _check_tokens(model: PreTrainedModel, documents: Sequence[Sequence[int]]) -> None:
-    vocabulary = model.get_input_embeddings().weight.shape[0]
+    vocabulary = model.config.get_text_config().vocab_size
     for number, document in enumerate(documents):
         if len(document) and not 0 <= min(document) <= max(document) < vocabulary:
             raise ConfigError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class LossStore:
-    """Losses of finished batches by number, appended to one file of JSON lines. A line cut off by a crash is dropped."""
+    """Losses of finished batches by number, appended to a file of JSON lines. A line cut off by a crash is dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,1 +1,6 @@
-"""One HTML file from a store."""
+"""One self-contained HTML file on what a run gained, kept and cost, each figure with the artifacts that it came from."""
+
+from regraft.report.render import write_report
+from regraft.report.sections import FigureRecord, ReportIndex, load_index
+
+__all__ = ["FigureRecord", "ReportIndex", "load_index", "write_report"]

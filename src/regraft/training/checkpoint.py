@@ -1,4 +1,4 @@
-"""What a killed training continues from: model, optimizer, position, shares, controller and the tables so far, together.
+"""What a killed training continues from: model, optimizer, position, shares, controller and the tables, together.
 
 A checkpoint is written beside its place and renamed, so that there is always a whole one or none. Tensors are stored as
 safetensors, everything else as JSON and Parquet: nothing is unpickled.
@@ -6,6 +6,7 @@ safetensors, everything else as JSON and Parquet: nothing is unpickled.
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,17 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-def save(folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> Path:
-    """Write a checkpoint below `folder` and then remove the older ones; return a path for further files of the caller.
+def save(
+    folder: Path,
+    step: int,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: dict[str, Any],
+    write_tables: Callable[[Path], None],
+) -> None:
+    """Write a checkpoint below `folder` and then remove the older ones. It counts from the rename on.
 
-    The checkpoint counts from the rename on. `state` must be JSON data.
+    `state` must be JSON data; `write_tables` is given the folder to write its tables to.
     """
     target = folder / f"{PREFIX}{step:09d}"
     part = folder / f"tmp-{target.name}"
@@ -37,11 +45,11 @@ def save(folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim
     save_file(_model_tensors(model), part / "model.safetensors")
     save_file(_optimizer_tensors(model, optimizer), part / "optimizer.safetensors")
     (part / "state.json").write_text(json.dumps({"step": step, **state}), "utf-8")
+    write_tables(part)
     part.rename(target)
     for old in folder.glob(f"{PREFIX}*"):
         if old != target:
             shutil.rmtree(old)
-    return target
 
 
 def latest(folder: Path) -> Checkpoint | None:

@@ -46,7 +46,9 @@ def build_optimizer(config: AdamW, model: "torch.nn.Module") -> "torch.optim.Ada
     )
 
 
-def optimizer_step(optimizer: "torch.optim.Optimizer", model: "torch.nn.Module", learning_rate: float, clip_norm: float) -> float:
+def optimizer_step(
+    optimizer: "torch.optim.Optimizer", model: "torch.nn.Module", learning_rate: float, clip_norm: float
+) -> float:
     """Clip, step and clear the gradients; return the norm of the gradient before clipping."""
     import torch
 

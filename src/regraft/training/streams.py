@@ -1,57 +1,42 @@
-"""Sequences by stream: which tokens sequence *i* of a stream holds, and the tensors that a model is fed.
-
-Legend: B sequences, T tokens of a sequence.
-"""
+"""Sequences by stream: which pieces of which documents sequence *i* of a stream holds. Knows no tensors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
-from regraft.corpus.packing import Packing, concat_and_cut, keep_whole
 from regraft.corpus.tokens import TokenStore
 from regraft.mixture.shares import StreamKey
 
-IGNORED = -100
-"""Label of a position that is not predicted."""
+if TYPE_CHECKING:
+    from regraft.corpus.packing import Packing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PackedStream:
-    """A stream cut into sequences: its documents in curriculum order and the pieces of them that each sequence holds."""
+    """A stream cut into sequences: its documents in order, and the pieces of them that each sequence holds."""
 
     store: TokenStore
     rows: Sequence[int]
     """Rows of the store's index, in order."""
-    packing: Packing
+    packing: "Packing"
 
     def __len__(self) -> int:
         return len(self.packing)
 
     def pieces(self, sequence: int) -> list[tuple[int, int, int]]:
-        """Return (row of the index, first token, end) for each piece of a document in a sequence."""
-        return [(self.rows[document], start, stop) for document, start, stop in self.packing.pieces(sequence)]
+        """Return (row of the index, first token, end) of each piece of a document in a sequence."""
+        return [(int(self.rows[document]), start, stop) for document, start, stop in self.packing.pieces(sequence)]
+
+    def documents(self, sequence: int) -> list[str]:
+        """Return the ids of the documents in a sequence."""
+        return [self.store.ids[row] for row, _, _ in self.pieces(sequence)]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Tensors of some sequences. Labels stand under the token that predicts them: `labels[t]` is token `t + 1`."""
-
-    input_ids: torch.Tensor  # (B, T)
-    position_ids: torch.Tensor  # (B, T), from 0 in each piece of a document
-    labels: torch.Tensor  # (B, T), IGNORED at the end of a piece and in padding
-    tokens: int
-    """Without padding."""
-
-    @property
-    def predicted(self) -> int:
-        return int((self.labels != IGNORED).sum())
-
-
-def open_streams(folders: Sequence[Path], sequence_length: int, whole_sources: Sequence[str]) -> dict[StreamKey, PackedStream]:
+def open_streams(
+    folders: Sequence[Path], sequence_length: int, whole_sources: Sequence[str]
+) -> dict[StreamKey, PackedStream]:
     """Pack every stream of some TOKENS artifacts.
 
     Args:
@@ -64,34 +49,19 @@ def open_streams(folders: Sequence[Path], sequence_length: int, whole_sources: S
     """
     streams: dict[StreamKey, PackedStream] = {}
     for folder in folders:
-        store = TokenStore.open(folder)
-        for (language, source, topic), rows in store.streams().items():
-            key = StreamKey(language, source, topic)
+        for key, stream in _streams_of(TokenStore.open(folder), sequence_length, whole_sources).items():
             if key in streams:
-                raise ConfigError(f"The stream {key} is in two of the token artifacts; give the sources different names.")
-            lengths = [int(store.lengths[row]) for row in rows]
-            pack = keep_whole if source in whole_sources else concat_and_cut
-            streams[key] = PackedStream(store, rows, pack(lengths, sequence_length))
+                raise ConfigError(f"Two token artifacts hold the stream {key}; give their sources different names.")
+            streams[key] = stream
     return streams
 
 
-def make_batch(sequences: Sequence[tuple[PackedStream, int]], sequence_length: int) -> Batch:
-    """Return the tensors of some sequences, padded on the right to `sequence_length` with token 0."""
-    shape = (len(sequences), sequence_length)
-    input_ids = np.zeros(shape, dtype=np.int64)
-    position_ids = np.zeros(shape, dtype=np.int64)
-    labels = np.full(shape, IGNORED, dtype=np.int64)
-    tokens = 0
-    for b, (stream, number) in enumerate(sequences):
-        at = 0
-        for row, start, stop in stream.pieces(number):
-            piece = stream.store.document(row)[start:stop]
-            end = at + len(piece)
-            input_ids[b, at:end] = piece
-            position_ids[b, at:end] = np.arange(len(piece))
-            labels[b, at : end - 1] = piece[1:]
-            at = end
-        # Padding counts on from 0 like a document of its own, so that no document can look at it.
-        position_ids[b, at:] = np.arange(sequence_length - at)
-        tokens += at
-    return Batch(torch.from_numpy(input_ids), torch.from_numpy(position_ids), torch.from_numpy(labels), tokens)
+def _streams_of(store: TokenStore, sequence_length: int, whole_sources: Sequence[str]) -> dict[StreamKey, PackedStream]:
+    from regraft.corpus.packing import concat_and_cut, keep_whole
+
+    streams: dict[StreamKey, PackedStream] = {}
+    for (language, source, topic), rows in store.streams().items():
+        pack = keep_whole if source in whole_sources else concat_and_cut
+        key = StreamKey(language=language, source=source, topic=topic)
+        streams[key] = PackedStream(store, rows.tolist(), pack(store.length[rows], sequence_length))
+    return streams

@@ -1,0 +1,36 @@
+# The two commands to know: `make quickstart` and `make test`. Both set everything up in .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: quickstart test slow check format bench clean
+
+quickstart: $(READY)  ## the whole method on real text, then one HTML report
+	$(BIN)/regraft run quickstart
+
+test: $(READY)  ## everything that runs in minutes without a network
+	$(BIN)/python -m pytest
+
+slow: $(READY)  ## tests with the real models, once `make quickstart` has fetched them
+	$(BIN)/python -m pytest -m slow
+
+check: $(READY)  ## format, lint, types, import rule
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "regraft needs Python 3.11 or newer; set PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+clean:  ## remove the virtual environment; the store and the downloads stay
+	rm -rf $(VENV)

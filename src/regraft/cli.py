@@ -1,0 +1,240 @@
+"""The verbs: run, plan, report, trace, verify, recipes. Parameters are the recipe's own; this list does not grow."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from regraft.core import Execution, Planned, RegraftError, Run, Store
+
+app = App(
+    name="regraft",
+    help="Continual pre-training: graft new abilities onto a pretrained language model, keep the old ones, and be able "
+    "to say why.",
+    version_flags=["--version"],
+)
+
+RecipeTokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """Where and how; never part of what is made."""
+
+    store: Path = Path("store")
+    """Directory of artifacts."""
+    data: Path = Path()
+    """Relative paths of raw files are taken from here."""
+    cache: Path = Execution().cache
+    """Downloads are kept here."""
+    device: str = Execution().device
+    """`cpu`, `cuda`, `cuda:1`."""
+    workers: int = Execution().workers
+    """Processes or threads a step may use."""
+    engine: Literal["native", "ray"] = Execution().engine
+    """Where dataflow runs."""
+    endpoint: str = Execution().endpoint
+    """OpenAI-compatible base URL to generate with; empty starts a server of our own on this machine."""
+    params: Path | None = None
+    """TOML or YAML file of recipe parameters; the command line comes first."""
+    verbose: bool = False
+    """Show the log of every step."""
+
+    @property
+    def execution(self) -> Execution:
+        return Execution(
+            device=self.device,
+            workers=self.workers,
+            engine=self.engine,
+            endpoint=self.endpoint,
+            data_root=self.data,
+            cache=self.cache,
+        )
+
+
+DEFAULT = Means()
+
+
+@app.command(help_flags=[])
+def run(recipe: str = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
+    """Run a recipe: make what is not in the store yet, then write the report.
+
+    Parameters
+    ----------
+    recipe
+        A shipped recipe (`regraft recipes`) or `file.py:function`. `regraft run RECIPE --help` shows its parameters.
+    """
+    if _asked_for_help("run", recipe, tokens):
+        return 0
+    from regraft.core import run as run_steps
+    from regraft.terminal import setup
+
+    progress = setup(means.verbose)
+    steps, parameters = _steps(recipe, tokens, means)
+    store = Store(means.store)
+    record = run_steps(steps, store, means.execution, progress, recipe=recipe, parameters=parameters)
+    _report_on(store, record)
+    return 0
+
+
+@app.command(help_flags=[])
+def plan(recipe: str = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
+    """Say what a run would make, reuse and re-make, why, and with which token budgets; make nothing.
+
+    Parameters
+    ----------
+    recipe
+        A shipped recipe or `file.py:function`.
+    """
+    if _asked_for_help("plan", recipe, tokens):
+        return 0
+    from regraft.core import plan as plan_steps
+
+    steps, _ = _steps(recipe, tokens, means)
+    _print_plan(plan_steps(steps, Store(means.store), means.execution))
+    return 0
+
+
+@app.command
+def report(*, recipe: str = "", store: Path = DEFAULT.store, out: Path | None = None) -> int:
+    """Write the HTML report of the newest run in a store.
+
+    Parameters
+    ----------
+    recipe
+        Of this recipe only.
+    store
+        Directory of artifacts; the report is made from it alone.
+    out
+        File to write; by default `<store>/reports/<recipe>.html`.
+    """
+    from regraft.core import latest_run
+
+    record = latest_run(Store(store), recipe)
+    if record is None:
+        raise RegraftError(
+            f"{store} holds no finished run{f' of {recipe}' if recipe else ''}. `regraft run` makes one."
+        )
+    print(_write_report(Store(store), record, out))
+    return 0
+
+
+@app.command
+def trace(target: str = "", *, step: int = 0, store: Path = DEFAULT.store) -> int:
+    """Follow a figure, an artifact, a training step or a document to what is behind it.
+
+    Parameters
+    ----------
+    target
+        A figure of the report (`F3`), an artifact or its beginning, a step of the recipe (`train/bilingual`), or the
+        id of a document. Without it: the artifacts of the store.
+    step
+        With a training artifact: the documents which this optimizer step saw.
+    store
+        Directory of artifacts.
+    """
+    from regraft.tracing import trace_lines
+
+    for line in trace_lines(Store(store), target, step):
+        print(line)
+    return 0
+
+
+@app.command
+def verify(*, store: Path = DEFAULT.store) -> int:
+    """Read every artifact again and compare it with its manifest; exit with 1 when one is damaged.
+
+    Parameters
+    ----------
+    store
+        Directory of artifacts.
+    """
+    from regraft.core import damage
+
+    damaged = 0
+    for artifact in Store(store).artifacts():
+        found = damage(artifact)
+        damaged += bool(found)
+        print(f"{'DAMAGED' if found else 'ok':8}{artifact.id:44} content {artifact.manifest.content_digest[:12]}")
+        for line in found:
+            print(f"        {line}")
+    if damaged:
+        print(f"{damaged} artifacts are damaged. Delete their directories and run the recipe again to make them anew.")
+    return 1 if damaged else 0
+
+
+@app.command
+def recipes() -> int:
+    """List the recipes that come with regraft."""
+    from regraft.recipes.find import shipped_recipes
+
+    for name, summary in shipped_recipes().items():
+        print(f"{name:16}{summary}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0 done, 1 failed or damaged, 2 a wrong call, 130 interrupted."""
+    from regraft.core import ConfigError
+
+    try:
+        return app(arguments, result_action="return_value") or 0
+    except ConfigError as error:
+        print(f"regraft: {error}", file=sys.stderr)
+        return 2
+    except RegraftError as error:
+        print(f"regraft: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("regraft: interrupted; the same command continues.", file=sys.stderr)
+        return 130
+
+
+def _asked_for_help(verb: str, recipe: str, tokens: Sequence[str]) -> bool:
+    words = [recipe, *tokens]
+    if recipe and not {"--help", "-h"} & set(words):
+        return False
+    app.help_print([verb])
+    if recipe and not recipe.startswith("-"):
+        from regraft.parameters import show_help
+        from regraft.recipes.find import find_recipe
+
+        show_help(find_recipe(recipe), recipe)
+    return True
+
+
+def _steps(recipe: str, tokens: Sequence[str], means: Means) -> tuple[list[Any], dict[str, Any]]:
+    from regraft.parameters import bind
+    from regraft.recipes.find import find_recipe
+
+    function = find_recipe(recipe)
+    parameters = bind(function, recipe, tokens, means.params)
+    return function(**parameters), parameters
+
+
+def _print_plan(planned: Sequence[Planned]) -> None:
+    for item in planned:
+        print(f"{item.action.value:9} {item.step.name:28} {item.id:44} {item.summary}".rstrip())
+        for reason in item.reasons:
+            print(f"{'':10}because {reason}")
+    counts = {action: sum(p.action is action for p in planned) for action in dict.fromkeys(p.action for p in planned)}
+    print(", ".join(f"{count} to {action.value}" for action, count in counts.items()))
+
+
+def _report_on(store: Store, record: Run) -> None:
+    path = _write_report(store, record, None)
+    made = sum(action != "reuse" for action in record.actions.values())
+    print(f"{made} of {len(record.steps)} steps made, the rest reused.")
+    print(f"Report: {path}")
+
+
+def _write_report(store: Store, record: Run, out: Path | None) -> Path:
+    from regraft.report import write_report
+
+    path = out or store.root / "reports" / f"{Path(record.recipe.partition(':')[0]).stem or 'run'}.html"
+    write_report(store, record, path)
+    return path

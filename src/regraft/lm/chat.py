@@ -1,0 +1,105 @@
+"""A chat request and the answer to it: pure values, no network."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What is asked of which model: all of a request's identity. Which endpoint answers is none of it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    sample: int = 0
+    """Tells repeated questions apart; it is not sent."""
+
+    def body(self) -> bytes:
+        """Return the canonical JSON body: sorted keys, UTF-8."""
+        body = {
+            "model": self.model,
+            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": self.seed,
+        }
+        return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the body and the sample number, 64 hexadecimal digits."""
+        return hashlib.sha256(self.body() + f"#{self.sample}".encode()).hexdigest()
+
+    @property
+    def most_tokens(self) -> int:
+        """An upper bound of what it can cost: a token is at least a byte, and a chat template adds a few a message."""
+        return sum(len(m.content.encode()) + 32 for m in self.messages) + self.max_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The first choice of a chat completion."""
+
+    text: str
+    finish_reason: str
+    """`stop` when the model ended by itself, `length` when `max_tokens` cut it; empty when it is not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that an endpoint says it charged."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def parse_answer(body: bytes) -> Answer | str:
+    """Return the answer in a raw response body, or why there is none."""
+    raw = _object(body)
+    if raw is None:
+        return "the body is no JSON object"
+    match raw.get("choices"):
+        case [{"message": {"content": str() as text}} as choice, *_]:
+            return Answer(text=text, finish_reason=str(choice.get("finish_reason") or ""))
+        case []:
+            return "no choices"
+        case _:
+            return "no choices[0].message.content"
+
+
+def parse_usage(body: bytes) -> Usage | None:
+    """Return the usage in a raw response body, None when the endpoint does not tell."""
+    match (_object(body) or {}).get("usage"):
+        case {"prompt_tokens": int() as prompt, "completion_tokens": int() as completion}:
+            return Usage(prompt_tokens=prompt, completion_tokens=completion)
+        case _:
+            return None
+
+
+def stable_body(body: bytes) -> str:
+    """Return the part of an answer that a clock, a host or a counter has no hand in: its choices and its usage."""
+    raw = _object(body) or {}
+    kept = {name: raw[name] for name in ("choices", "usage") if name in raw}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        raw: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return raw if isinstance(raw, dict) else None

@@ -1,0 +1,100 @@
+"""Every answer of an endpoint, as it came, in one SQLite file: stored before anything reads it, asked for only once.
+
+The file is the ledger too: an answer and what it cost are one row, so that a resumed run counts nothing twice.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from types import TracebackType
+
+_TABLES = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS exchanges (
+    key TEXT NOT NULL, model TEXT NOT NULL, request BLOB NOT NULL, response BLOB NOT NULL, status INTEGER NOT NULL,
+    failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, metered INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS answers ON exchanges (key) WHERE failure = '';
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request that was sent and what came back."""
+
+    key: str
+    model: str
+    request: bytes
+    """JSON body."""
+    response: bytes
+    """Raw body."""
+    status: int
+    failure: str
+    """Why this is no answer; empty for an answer."""
+    prompt_tokens: int
+    completion_tokens: int
+    metered: bool
+    """Whether the endpoint told the tokens; where it did not, they are what was reserved for the request."""
+
+
+class ResponseStore:
+    """Exchanges by the key of their request. At most one answer a key; failed exchanges that cost tokens stay too."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.executescript(_TABLES)
+
+    def add(self, exchanges: Iterable[Exchange]) -> None:
+        """Store exchanges in one transaction: after the call they survive a kill of this process."""
+        self._database.execute("BEGIN")
+        self._database.executemany(
+            "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (astuple(e) for e in exchanges)
+        )
+        self._database.execute("COMMIT")
+
+    def answers(self) -> Iterator[Exchange]:
+        """Yield every answer, in order of the keys."""
+        for row in self._database.execute("SELECT * FROM exchanges WHERE failure = '' ORDER BY key"):
+            yield _exchange(row)
+
+    def answered(self) -> set[str]:
+        """Return the keys that have an answer."""
+        return {key for (key,) in self._database.execute("SELECT key FROM exchanges WHERE failure = ''")}
+
+    def find(self, key: str) -> Exchange | None:
+        """Return the answer to a request, None when there is none yet."""
+        row = self._database.execute("SELECT * FROM exchanges WHERE failure = '' AND key = ?", (key,)).fetchone()
+        return _exchange(row) if row else None
+
+    def spent_tokens(self) -> int:
+        """Return the tokens, prompts and answers, of everything stored, failed exchanges included."""
+        query = "SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM exchanges"
+        return int(self._database.execute(query).fetchone()[0])
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> "ResponseStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _exchange(row: tuple[str, str, bytes, bytes, int, str, int, int, int]) -> Exchange:
+    key, model, request, response, status, failure, prompt, completion, metered = row
+    return Exchange(
+        key=key,
+        model=model,
+        request=request,
+        response=response,
+        status=status,
+        failure=failure,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        metered=bool(metered),
+    )

@@ -1,0 +1,76 @@
+"""Parameters of a recipe, from the command line or a file: typed, checked and explained alike by its signature."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cyclopts
+
+from regraft.core import ConfigError
+from regraft.recipes.find import Recipe
+
+
+def bind(recipe: Recipe, name: str, tokens: Sequence[str], file: Path | None = None) -> dict[str, Any]:
+    """Return the keyword arguments of `recipe` given by `tokens` (`--zh-share 0.2`), then by `file` for the rest.
+
+    Raises:
+        ConfigError: an unknown parameter, a value of the wrong type, or a file that cannot be read. The message names
+            the parameter and the near ones.
+    """
+    app = _app(recipe, name)
+    given = _parse(app, tokens, "command line")
+    if file is None:
+        return given
+    from_file = _parse(app, _tokens_of(file), str(file))
+    return {**from_file, **given}
+
+
+def show_help(recipe: Recipe, name: str) -> None:
+    """Print the parameters of a recipe with their types, defaults and explanations."""
+    _app(recipe, name).help_print([])
+
+
+def _app(recipe: Recipe, name: str) -> cyclopts.App:
+    app = cyclopts.App(name=f"regraft run {name}", help_flags=[], version_flags=[], usage="")
+    app.default(recipe)
+    return app
+
+
+def _parse(app: cyclopts.App, tokens: Sequence[str], place: str) -> dict[str, Any]:
+    try:
+        _, bound, _ = app.parse_args(list(tokens), print_error=False, exit_on_error=False)
+    except cyclopts.CycloptsError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    return dict(bound.arguments)
+
+
+def _tokens_of(file: Path) -> list[str]:
+    tokens: list[str] = []
+    for key, value in _read(file).items():
+        option = "--" + key.replace("_", "-")
+        if isinstance(value, bool):
+            tokens.append(option if value else "--no-" + option[2:])
+        elif isinstance(value, list):
+            for item in value:
+                tokens += [option, str(item)]
+        elif isinstance(value, dict):
+            raise ConfigError(f"{file}: {key} is a table; parameters are single values or lists.")
+        else:
+            tokens += [option, str(value)]
+    return tokens
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        if file.suffix == ".toml":
+            return tomllib.loads(file.read_text("utf-8"))
+        if file.suffix in (".yaml", ".yml"):
+            import yaml
+
+            return yaml.safe_load(file.read_text("utf-8")) or {}
+    except FileNotFoundError:
+        raise ConfigError(f"The parameter file {file} does not exist.") from None
+    except Exception as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    raise ConfigError(f"{file}: give a .toml, .yaml or .yml file.")

@@ -1,0 +1,182 @@
+"""The two pure halves of `science_qa`: requests from documents, and documents from stored answers."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regraft.core import TIMING, ConfigError, Metrics, SchemaError
+from regraft.corpus import tables
+from regraft.corpus.document import Document, Reject, document_id, meta_json
+from regraft.corpus.rows import CorpusWriter
+from regraft.lm.chat import Answer, ChatRequest, Message, parse_answer, stable_body
+from regraft.lm.client import Outcome
+from regraft.lm.responses import Exchange, ResponseStore
+from regraft.synthesis.measures import Seen, distinct
+from regraft.synthesis.pairs import Pair, parse_pair
+from regraft.synthesis.science_qa import ScienceQaConfig
+from regraft.synthesis.snippets import Snippet, balanced, snippets_of
+from regraft.synthesis.verify import Measures, measure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A request and what it was made from."""
+
+    request: ChatRequest
+    snippet: Snippet
+    topic: str
+    """Empty where no topics are given."""
+    discipline: str
+
+
+def choose(config: ScienceQaConfig, documents: Path, topics: Path | None) -> list[Job]:
+    """Return the requests, balanced over topics: a function of the config and the documents alone.
+
+    Raises:
+        ConfigError: no document of the language and sources has a snippet.
+        SchemaError: the topics are not those of these documents.
+    """
+    groups: dict[str, list[list[Snippet]]] = {}
+    for row, topic in zip(_rows(documents), _topics(documents, topics), strict=True):
+        if row["language"] != config.language or (config.sources and row["source"] not in config.sources):
+            continue
+        groups.setdefault(topic, []).append(snippets_of(row["id"], row["text"], config.snippets))
+    chosen = balanced(groups, config.num_requests, config.seed)
+    if not chosen:
+        where = f"language {config.language!r}" + (f" and the sources {list(config.sources)}" if config.sources else "")
+        raise ConfigError(
+            f"{documents.parent.name} has {sum(map(len, groups.values()))} documents of {where}, and none of them a "
+            f"snippet of {config.snippets.min_characters} characters of prose. Check them and the snippet rule."
+        )
+    return [_job(config, topic, snippet) for topic, snippet in chosen]
+
+
+def _rows(documents: Path) -> Iterator[dict[str, str]]:
+    for batch in tables.batches(documents, tables.DOCUMENTS, 1000, ("id", "text", "source", "language")):
+        yield from batch.to_pylist()
+
+
+def _topics(documents: Path, topics: Path | None) -> Sequence[str]:
+    if topics is None:
+        return [""] * tables.num_rows(documents)
+    table = tables.read(topics, tables.TOPICS, ("id", "topic"))
+    ids = tables.read(documents, tables.DOCUMENTS, ("id",))
+    if not table.column("id").equals(ids.column("id")):
+        raise SchemaError(f"{topics} is an annotation of other documents than {documents} holds.")
+    return table.column("topic").to_pylist()
+
+
+def _job(config: ScienceQaConfig, topic: str, snippet: Snippet) -> Job:
+    discipline = config.disciplines.get(topic, topic) or config.discipline
+    content = config.prompt.render(discipline=discipline, snippet=snippet.text, words=config.words)
+    place = f"{config.seed} request {snippet.document} {snippet.start}".encode()
+    request = ChatRequest(
+        model=config.model,
+        messages=(Message(role="user", content=content),),
+        max_tokens=config.max_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        seed=int.from_bytes(hashlib.sha256(place).digest()[:4]) >> 1,
+    )
+    return Job(request=request, snippet=snippet, topic=topic, discipline=discipline)
+
+
+def write_pairs(
+    config: ScienceQaConfig, jobs: Sequence[Job], outcomes: Mapping[str, Outcome], store: ResponseStore, out: Path
+) -> Metrics:
+    """Write documents, rejects and responses in the order of the jobs; return the figures of the stage."""
+    seen, kept, tokens = Seen(), list[str](), Counter[str]()
+    with (
+        CorpusWriter(out, "science_qa") as corpus,
+        tables.Writer(out / tables.RESPONSES_FILE, tables.RESPONSES) as responses,
+        tables.Writer(out / TIMING / tables.RESPONSES_FILE, tables.RESPONSES) as raw_responses,
+    ):
+        for job in jobs:
+            exchange = store.find(job.request.key)
+            if exchange is None:
+                corpus.reject(job.snippet.document, config.source, _not_stored(outcomes[job.request.key]), "")
+                continue
+            tokens.update(prompt=exchange.prompt_tokens, completion=exchange.completion_tokens)
+            tokens.update(unmetered=not exchange.metered)
+            responses.write_rows([_response(exchange, stable_body(exchange.response))])
+            raw_responses.write_rows([_response(exchange, exchange.response.decode("utf-8", "replace"))])
+            result, text = _read(config, job, exchange, seen)
+            if isinstance(result, Reject):
+                corpus.reject(job.snippet.document, config.source, result, text)
+            else:
+                kept.append(text)
+                corpus.keep(result)
+    return {
+        "requests": len(jobs),
+        "documents": corpus.kept,
+        "rejected": corpus.rejected,
+        **{f"rejected.{reason}": count for reason, count in sorted(corpus.reasons.items())},
+        "bytes": corpus.bytes,
+        "prompt_tokens": tokens["prompt"],
+        "completion_tokens": tokens["completion"],
+        "tokens_estimated_for": tokens["unmetered"],
+        "cost": None,  # no endpoint tells its price, and it is not guessed
+        "distinct_2": distinct(kept, 2),
+    }
+
+
+def _not_stored(outcome: Outcome) -> Reject:
+    return Reject("request_failed" if outcome.ending == "failed" else "not_sent", f"{outcome.ending}: {outcome.reason}")
+
+
+def _response(exchange: Exchange, response: str) -> dict[str, object]:
+    return {
+        "key": exchange.key,
+        "model": exchange.model,
+        "request": exchange.request.decode(),
+        "response": response,
+        "status": exchange.status,
+        "prompt_tokens": exchange.prompt_tokens,
+        "completion_tokens": exchange.completion_tokens,
+    }
+
+
+def _read(config: ScienceQaConfig, job: Job, exchange: Exchange, seen: Seen) -> tuple[Document | Reject, str]:
+    """Return the document that an answer makes, or why it makes none, and the text."""
+    answer = parse_answer(exchange.response)
+    assert isinstance(answer, Answer), "only answers are stored as such"
+    pair = parse_pair(answer.text)
+    if isinstance(pair, str):
+        reason = "truncated" if answer.finish_reason == "length" else "unparsable"
+        return Reject(reason, pair), answer.text
+    found = measure(pair, job.snippet.text, answer.finish_reason)
+    rejected = config.demands.reject(found, config.language)
+    if rejected is not None:
+        return rejected, pair.text
+    similarity = seen.most_similar(pair.text)
+    if similarity > config.demands.max_similarity:
+        return Reject("duplicate", f"{similarity:.3f}"), pair.text
+    seen.add(pair.text)
+    return _document(config, job, pair, found), pair.text
+
+
+def _document(config: ScienceQaConfig, job: Job, pair: Pair, found: Measures) -> Document:
+    meta = {
+        "topic": job.topic,
+        "discipline": job.discipline,
+        "snippet_start": str(job.snippet.start),
+        "snippet_end": str(job.snippet.end),
+        "snippet_sha256": job.snippet.digest,
+        "prompt": config.prompt.name,
+        "prompt_sha256": config.prompt.digest,
+        "model": config.model,
+        "seed": str(job.request.seed),
+        "request": job.request.key,
+        "grounding": f"{found.grounding:.3f}",
+        "repetition": f"{found.repetition:.3f}",
+    }
+    return Document(
+        id=document_id(config.source, job.request.key, pair.text),
+        text=pair.text,
+        source=config.source,
+        language=config.language,
+        parents=(job.snippet.document,),
+        meta=meta_json(meta),
+    )

@@ -1,0 +1,127 @@
+"""Content snippets of documents: whole paragraphs of running prose, with the place they were taken from.
+
+Source: Llama-3-SynE (arXiv:2407.18743) takes "a content snippet" of a page; which one and how long is not in the paper.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from regraft.core import ConfigError
+
+_LINE = re.compile(r"[^\n]+")
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
+_ITEM = re.compile(r"\s*(?:[-*•·#>|$]|\d+[.)]\s|[a-z][.)]\s)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """`text` is what stands from `start` to `end` (characters) in a document."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnippetRule:
+    """What makes a snippet. All of it is not in the paper."""
+
+    characters: int = 900
+    """At most so many; a longer paragraph is cut after a sentence."""
+    min_characters: int = 300
+    min_prose: float = 0.8
+    """Share of a snippet's characters that stand in lines of prose: no list items, code, tables or headings."""
+    min_line: int = 60
+    """A line of prose has so many characters; a third of that where a character is a syllable or word (Han)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_characters <= self.characters:
+            raise ConfigError(
+                f"snippets: min_characters is {self.min_characters}, characters is {self.characters}; "
+                "0 < min_characters <= characters is asked for."
+            )
+        if not 0 <= self.min_prose <= 1:
+            raise ConfigError(f"snippets: min_prose is {self.min_prose}; give a share from 0 to 1.")
+
+
+def is_prose(line: str, min_line: int) -> bool:
+    """Return whether a line is running text: long enough, mostly letters, ended like a sentence, no list item."""
+    line = line.strip()
+    han = sum("\u4e00" <= c <= "\u9fff" for c in line)
+    long_enough = len(line) >= (min_line // 3 if han * 2 > len(line) else min_line)
+    if not long_enough or _ITEM.match(line) or line[-1] not in ".!?:;”\"')。！？：；）」』":
+        return False
+    return sum(c.isalpha() or c == " " for c in line) >= 0.85 * len(line)
+
+
+def snippets_of(document: str, text: str, rule: SnippetRule) -> list[Snippet]:
+    """Return the snippets of a text that obey `rule`, none overlapping another, in order."""
+    found: list[Snippet] = []
+    lines = [(m.start(), m.end()) for m in _LINE.finditer(text)]
+    first = 0
+    while first < len(lines):
+        last = first
+        while last + 1 < len(lines) and lines[last + 1][1] - lines[first][0] <= rule.characters:
+            last += 1
+        snippet = _cut(document, text, lines[first][0], lines[last][1], rule)
+        good = len(snippet.text) >= rule.min_characters and _prose_share(snippet.text, rule) >= rule.min_prose
+        if good:
+            found.append(snippet)
+        first = last + 1 if good else first + 1
+    return found
+
+
+def _cut(document: str, text: str, start: int, end: int, rule: SnippetRule) -> Snippet:
+    if end - start > rule.characters:
+        stops = [m.end() for m in _SENTENCE_END.finditer(text, start, start + rule.characters)]
+        end = stops[-1] if stops else start
+    return Snippet(document=document, start=start, end=end, text=text[start:end])
+
+
+def _prose_share(text: str, rule: SnippetRule) -> float:
+    lines = text.splitlines()
+    prose = sum(len(line) for line in lines if is_prose(line, rule.min_line))
+    return prose / max(1, sum(map(len, lines)))
+
+
+def balanced(groups: Mapping[str, Sequence[Sequence[Snippet]]], count: int, seed: int) -> list[tuple[str, Snippet]]:
+    """Choose `count` snippets, as many of each group as of any other while it has some; (group, snippet) in turn.
+
+    Args:
+        groups: group -> documents -> snippets. The order of documents does not matter.
+        count: fewer are returned when there are not so many.
+        seed: which documents and which of their snippets come first; no document is asked for a second snippet
+            before every other of its group gave one.
+    """
+    queues = {name: _shuffled(documents, seed) for name, documents in sorted(groups.items())}
+    chosen: list[tuple[str, Snippet]] = []
+    while queues and len(chosen) < count:
+        for name in list(queues):
+            snippet = next(queues[name], None)
+            if snippet is None:
+                del queues[name]
+            elif len(chosen) < count:
+                chosen.append((name, snippet))
+    return chosen
+
+
+def _shuffled(documents: Sequence[Sequence[Snippet]], seed: int) -> Iterator[Snippet]:
+    """Yield one snippet of every document, then a second of each that has one, and so on."""
+    orders = [sorted(snippets, key=lambda s: _rank(seed, s.document, s.start)) for snippets in documents if snippets]
+    orders.sort(key=lambda snippets: _rank(seed, snippets[0].document, -1))
+    for depth in range(max(map(len, orders), default=0)):
+        for snippets in orders:
+            if depth < len(snippets):
+                yield snippets[depth]
+
+
+def _rank(seed: int, document: str, start: int) -> bytes:
+    return hashlib.sha256(f"{seed} snippet {document} {start}".encode()).digest()

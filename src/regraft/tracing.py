@@ -1,0 +1,109 @@
+"""`regraft trace`: from a figure to artifacts, from an artifact to its inputs, from a step to documents and back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from regraft.core import Artifact, ArtifactError, ConfigError, Kind, Store, lineage
+
+
+def trace_lines(store: Store, target: str, step: int) -> Iterator[str]:
+    """Yield what is behind `target`, as lines to print.
+
+    Raises:
+        ArtifactError: nothing in the store has that name.
+        ConfigError: a step is asked for of something that was not trained.
+    """
+    if step:
+        yield from _documents_of_step(store, _trained(store, target), step)
+    elif not target:
+        yield from _listing(store)
+    elif (figure := _figure(store, target)) is not None:
+        yield from figure
+    elif (artifact := _artifact(store, target)) is not None:
+        yield from _lineage(store, artifact)
+    else:
+        yield from _steps_of_document(store, target)
+
+
+def _listing(store: Store) -> Iterator[str]:
+    for artifact in store.artifacts():
+        m = artifact.manifest
+        yield f"{artifact.id:44} {m.step:28} {m.kind:12} {m.provenance.started}  {m.provenance.seconds:,.0f} s"
+
+
+def _figure(store: Store, name: str) -> list[str] | None:
+    for index in sorted((store.root / "reports").glob("*.figures.json")):
+        figures = json.loads(index.read_text("utf-8"))
+        if name in figures:
+            return [f"{name}: {figures[name]['title']}  ({index.name})", *_behind(store, figures[name]["artifacts"])]
+    return None
+
+
+def _behind(store: Store, names: list[str]) -> Iterator[str]:
+    for name in names:
+        yield from _lineage(store, store.resolve(name))
+
+
+def _artifact(store: Store, name: str) -> Artifact | None:
+    try:
+        return store.resolve(name)
+    except ArtifactError as error:
+        if "begin with" in str(error):
+            raise
+        return None
+
+
+def _lineage(store: Store, artifact: Artifact) -> Iterator[str]:
+    for depth, role, found in lineage(store, artifact):
+        label = f"{role}: " if role else ""
+        yield f"{'  ' * depth}{label}{found.id}  ({found.manifest.step}, {found.manifest.provenance.started})"
+
+
+def _trained(store: Store, target: str) -> Artifact:
+    artifact = store.resolve(target)
+    if artifact.manifest.kind is not Kind.CHECKPOINT or artifact.manifest.stage != "train":
+        raise ConfigError(f"{artifact.id} was not trained; --step needs an artifact of the stage train.")
+    return artifact
+
+
+def _documents_of_step(store: Store, artifact: Artifact, step: int) -> Iterator[str]:
+    from regraft.training.history import documents_of_step
+
+    yield f"{artifact.id}, step {step} of {artifact.manifest.metrics['steps']}:"
+    for seen in documents_of_step(store, artifact, step):
+        yield f"  {seen.stream}  sequence {seen.sequence}  document {seen.document}  tokens {seen.start}-{seen.stop}"
+
+
+def _steps_of_document(store: Store, document: str) -> Iterator[str]:
+    from regraft.training.history import steps_of_document
+
+    found = False
+    for artifact in store.artifacts():
+        if artifact.manifest.stage != "train":
+            continue
+        for seen in steps_of_document(store, artifact, document):
+            found = True
+            where = f"{seen.stream}  sequence {seen.sequence}  tokens {seen.start}-{seen.stop}"
+            yield f"{artifact.id}  step {seen.step}  {where}"
+    known = list(_corpora_with(store, document))
+    for name in known:
+        yield f"in {name}"
+    if not found and not known:
+        raise ArtifactError(
+            f"{store.root}: {document!r} is no figure, artifact, step or document. `regraft trace` lists the artifacts."
+        )
+    if not found:
+        yield "no training step saw it"
+
+
+def _corpora_with(store: Store, document: str) -> Iterator[str]:
+    from regraft.corpus import tables
+
+    for artifact in store.artifacts():
+        if artifact.manifest.kind is not Kind.CORPUS:
+            continue
+        for file, schema in ((tables.DOCUMENTS_FILE, tables.DOCUMENTS), (tables.REJECTS_FILE, tables.REJECTS)):
+            path: Path = artifact.file(file)
+            if document in tables.read(path, schema, ["id"])["id"].to_pylist():
+                yield f"{artifact.id} {Path(file).stem} ({artifact.manifest.step})"

@@ -1,0 +1,23 @@
+"""Write a trained model as a Transformers folder that any other tool opens."""
+
+import shutil
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+TOKENIZER_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "chat_template*",
+    "vocab*",
+    "merges.txt",
+    "added_tokens.json",
+)
+
+
+def export_model(model: PreTrainedModel, origin: Path, target: Path) -> None:
+    """Write weights (safetensors, fp32) and config of `model` to `target`, with the tokenizer files of `origin`."""
+    model.save_pretrained(target)
+    for pattern in TOKENIZER_FILES:
+        for file in sorted(origin.glob(pattern)):
+            shutil.copyfile(file, target / file.name)

@@ -1,0 +1,219 @@
+"""The training loop: batches in the order of the sampler, held-out loss on the way, shares decided from it.
+
+A killed training continues from its last checkpoint. Everything between two checkpoints is a pure function of the first
+one, so what is done again comes out the same.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from regraft.core import Context, Metrics, RegraftError
+from regraft.lm.load import load_model
+from regraft.lm.loss import leak_self_test, sequence_loss
+from regraft.mixture.sampler import Sampler
+from regraft.mixture.shares import StreamKey
+from regraft.training import checkpoint
+from regraft.training.batch import Batch, make_batch
+from regraft.training.export import export_model
+from regraft.training.ledger import Ledger
+from regraft.training.optimizer import build_optimizer, optimizer_step
+from regraft.training.steering import Steering, start, steer
+from regraft.training.streams import PackedStream, open_streams
+from regraft.training.train import TrainConfig
+from regraft.training.validation import Measured, Validation, open_validation, standard_error
+
+SAMPLER = "sampler"
+STEERING = "steering"
+
+
+def run_training(config: TrainConfig, ctx: Context) -> Metrics:
+    """Train, write model and tables to `ctx.out` and return the figures of the manifest."""
+    model = load_model(ctx.input("model").file("model"), device=ctx.execution.device)
+    ctx.log.info("no leak between packed documents: %.1e nats", leak_self_test(model))
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    folders = [artifact.path for artifact in ctx.inputs["tokens"]]
+    streams = open_streams(folders, config.sequence_length, config.whole_sources)
+    validation = open_validation(
+        ctx.input("held_out").path,
+        tokens_per_stream=config.validation.tokens_per_stream,
+        tokens_per_document=config.validation.tokens_per_document,
+        batch_tokens=config.validation.batch_tokens,
+        precision=config.precision,
+    )
+    trainer = Trainer(config=config, ctx=ctx, model=model, streams=streams, validation=validation)
+    trainer.train()
+    trainer.ledger.write(ctx.out)
+    export_model(model, ctx.input("model").file("model"), ctx.out / "model")
+    return trainer.metrics()
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """One training from its start or its last checkpoint to its end."""
+
+    config: TrainConfig
+    ctx: Context
+    model: PreTrainedModel
+    streams: Mapping[StreamKey, PackedStream]
+    validation: Validation
+    ledger: Ledger = field(default_factory=Ledger)
+    step: int = 0
+    tokens: int = 0
+    """Consumed, padding left out."""
+
+    def __post_init__(self) -> None:
+        self.optimizer = build_optimizer(self.config.optimizer, self.model)
+        self.supply = {key: len(stream) for key, stream in self.streams.items()}
+        self.sampler = Sampler(self.config.mixture, self.supply)
+        self.steering = Steering()
+
+    def train(self) -> None:
+        """Go from where things stand to the last step."""
+        self._continue_or_start()
+        self.model.train()
+        with self.ctx.track("train", self.config.num_steps, "steps", self.step) as ticker:
+            while self.step < self.config.num_steps:
+                loss, rate = self._train_step()
+                ticker.advance(1, f"loss {loss:.3f}, {rate:,.0f} tokens/s")
+                self._decide_and_save()
+
+    def metrics(self) -> Metrics:
+        """Return the figures of the manifest: totals, planned and served sequences by group and source."""
+        config, served = self.config, Counter[str]()
+        for row in self.ledger.served:
+            _, source, _ = row["stream"].split("/", 2)
+            served[source] += row["count"]
+        figures: dict[str, int | float | str] = {
+            "steps": self.step,
+            "tokens": self.tokens,
+            "sequences": self.step * config.sequences_per_step,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "exhausted_streams": len(self.sampler.events),
+        }
+        for group in config.mixture.groups:
+            total = config.num_steps * config.sequences_per_step * group.share
+            figures[f"planned.{group.name}"] = round(total, 2)
+            figures[f"served.{group.name}"] = sum(served[source.name] for source in group.sources)
+            for source in group.sources:
+                figures[f"planned.{group.name}.{source.name}"] = round(total * source.share, 2)
+                figures[f"served.{group.name}.{source.name}"] = served[source.name]
+        return figures
+
+    def _continue_or_start(self) -> None:
+        found = checkpoint.latest(self.ctx.scratch)
+        if found is None:
+            self._measure_and_steer(first=True)
+            return
+        checkpoint.restore(found, self.model, self.optimizer)
+        self.ledger = Ledger.read(found.folder)
+        self.step, self.tokens = found.step, found.state["tokens"]
+        self.sampler = Sampler.restore(self.config.mixture, self.supply, found.state[SAMPLER])
+        self.steering = Steering.from_json(found.state[STEERING])
+        self.ctx.log.info("continues after step %d of %d", self.step, self.config.num_steps)
+
+    def _train_step(self) -> tuple[float, float]:
+        """Take one optimizer step; return the mean loss of its tokens and tokens a second."""
+        started = time.monotonic()
+        served = self.sampler.next(self.config.sequences_per_step)
+        batch = make_batch([(self.streams[key], number) for key, number in served], self.config.sequence_length)
+        rate = self.config.schedule.learning_rate(self.tokens, self.config.tokens)
+        loss = self._accumulate(batch)
+        norm = optimizer_step(self.optimizer, self.model, rate, self.config.optimizer.clip_norm)
+        self.step += 1
+        self.tokens += batch.num_tokens
+        self._check_finite(loss, norm, served)
+        self._record(served, loss, rate, norm)
+        seconds = time.monotonic() - started
+        speed = batch.num_tokens / seconds
+        self.ledger.times.append({"step": self.step, "seconds": seconds, "tokens_per_second": speed})
+        return loss, speed
+
+    def _accumulate(self, batch: Batch) -> float:
+        device = torch.device(self.ctx.execution.device)
+        total = 0.0
+        for part in batch.split(self.config.sequences_per_batch):
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+                loss = sequence_loss(
+                    self.model, part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device)
+                )
+            (loss / batch.num_predicted).backward()
+            total += float(loss.detach())
+        return total / batch.num_predicted
+
+    def _check_finite(self, loss: float, norm: float, served: list[tuple[StreamKey, int]]) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        documents = [d for key, number in served for d in self.streams[key].documents(number)]
+        raise RegraftError(
+            f"step {self.step}: loss {loss}, gradient norm {norm}. Lower the learning rate, train in float32, or look "
+            f"at the documents of this step: {documents}."
+        )
+
+    def _record(self, served: list[tuple[StreamKey, int]], loss: float, rate: float, norm: float) -> None:
+        row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+        self.ledger.steps.append(row)
+        self.ledger.served += [
+            {"step": self.step, "stream": str(key), "first": first, "count": count}
+            for key, first, count in _runs(served)
+        ]
+
+    def _decide_and_save(self) -> None:
+        last = self.step == self.config.num_steps
+        if self.step in self.config.decision_steps:
+            self._measure_and_steer()
+        elif last:
+            self._log_held_out(self.validation.measure(self.model))
+        if self.step % self.config.checkpoint_every == 0 and not last:
+            self._save()
+
+    def _measure_and_steer(self, first: bool = False) -> None:
+        measured = self.validation.measure(self.model)
+        self._log_held_out(measured)
+        shares = self.sampler.shares
+        steered = start(shares, measured) if first else steer(self.config, self.steering, shares, measured)
+        self.steering = steered.steering
+        self.sampler.set_shares(steered.shares)
+        self.ledger.shares += [{"step": self.step, **row} for row in steered.rows]
+
+    def _log_held_out(self, measured: Mapping[StreamKey, Measured]) -> None:
+        self.ledger.held_out += [
+            {
+                "step": self.step,
+                "language": key.language,
+                "source": key.source,
+                "topic": key.topic,
+                "loss": m.loss,
+                "tokens": m.tokens,
+                "documents": len(m.losses),
+                "error": standard_error(m.losses, m.lengths),
+            }
+            for key, m in measured.items()
+        ]
+
+    def _save(self) -> None:
+        state: dict[str, Any] = {
+            "tokens": self.tokens,
+            SAMPLER: self.sampler.state(),
+            STEERING: self.steering.to_json(),
+        }
+        checkpoint.save(self.ctx.scratch, self.step, self.model, self.optimizer, state, self.ledger.write)
+
+
+def _runs(served: list[tuple[StreamKey, int]]) -> list[tuple[StreamKey, int, int]]:
+    """Return (stream, first, count) of the consecutive sequences, streams in the order of their first one."""
+    runs: dict[StreamKey, list[tuple[int, int]]] = {}
+    for key, number in served:
+        of_stream = runs.setdefault(key, [])
+        if of_stream and sum(of_stream[-1]) == number:
+            of_stream[-1] = (of_stream[-1][0], of_stream[-1][1] + 1)
+        else:
+            of_stream.append((number, 1))
+    return [(key, first, count) for key, of_stream in runs.items() for first, count in of_stream]

@@ -1,0 +1,106 @@
+"""The training stage: a token budget, a mixture, a schedule and a controller that steers while it trains."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from regraft.core import ConfigError, Context, Kind, Metrics, many, stage
+from regraft.mixture.controllers import Controller, Fixed
+from regraft.mixture.shares import Mixture
+from regraft.training.optimizer import AdamW
+from regraft.training.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationConfig:
+    """How much held-out text is scored at each decision. Sizes are not in the paper."""
+
+    tokens_per_stream: int = 1_000
+    """Per language, source and topic."""
+    tokens_per_document: int = 256
+    """Only this prefix of a document is scored."""
+    batch_tokens: int = 2_048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Continual pre-training of all parameters with the next-token loss.
+
+    Source: full-parameter training, AdamW, clip 1.0, packed sequences of 8,192 [N][C]. Batch size: not in the paper.
+    """
+
+    tokens: int
+    """Budget; rounded up to whole steps."""
+    mixture: Mixture
+    schedule: Schedule
+    optimizer: AdamW = field(default_factory=AdamW)
+    controller: Controller = field(default_factory=Fixed)
+    controlled_sources: tuple[str, ...] = ()
+    """Sources whose topic shares the controller moves; in the paper the web pages [F]."""
+    num_decisions: int = 4
+    """Of the controller, evenly spread over the budget. Frequency: not in the paper."""
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    sequence_length: int = 512
+    sequences_per_step: int = 2
+    sequences_per_batch: int = 2
+    """Sequences that go through the model at once; a step accumulates over batches."""
+    whole_sources: tuple[str, ...] = ()
+    """Sources whose documents are never cut, question-answer pairs for instance."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """`bfloat16`: autocast over fp32 parameters."""
+    checkpoint_every: int = 50
+    """Steps between checkpoints to continue from."""
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "sequence_length", "sequences_per_step", "sequences_per_batch", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        if not 0 <= self.num_decisions < self.num_steps:
+            raise ConfigError(f"num_decisions is {self.num_decisions}; {self.num_steps} steps leave room for fewer.")
+        unknown = set(self.controlled_sources) - {s.name for g in self.mixture.groups for s in g.sources}
+        if unknown:
+            raise ConfigError(f"controlled_sources {sorted(unknown)} are not in the mixture.")
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.sequence_length * self.sequences_per_step
+
+    @property
+    def num_steps(self) -> int:
+        return -(-self.tokens // self.tokens_per_step)
+
+    @property
+    def decision_steps(self) -> tuple[int, ...]:
+        """Steps after which held-out loss is measured and the controller decides, in order."""
+        rounds = self.num_decisions + 1
+        return tuple(self.num_steps * i // rounds for i in range(1, rounds))
+
+
+def describe(config: TrainConfig) -> str:
+    """Return the token budget in words, for `regraft plan`."""
+    groups = " : ".join(
+        f"{g.name} {g.share * config.num_steps * config.tokens_per_step:,.0f}" for g in config.mixture.groups
+    )
+    return f"{config.num_steps} steps, {config.num_steps * config.tokens_per_step:,} tokens ({groups})"
+
+
+@stage(
+    version=1,
+    makes=Kind.CHECKPOINT,
+    describe=describe,
+    model=Kind.CHECKPOINT,
+    tokens=many(Kind.TOKENS),
+    held_out=Kind.TOKENS,
+)
+def train(config: TrainConfig, ctx: Context) -> Metrics:
+    """Continue the pre-training of `model` and write it with the record of every step, serving and decision.
+
+    A killed run continues from its last checkpoint and gives the same bytes on CPU.
+
+    Raises:
+        ConfigError: the token artifacts do not hold what the mixture asks for, or the budget cannot be served.
+        RegraftError: packed documents see each other under this model, or the loss is not finite.
+    """
+    from regraft.training.loop import run_training
+
+    return run_training(config, ctx)

@@ -1,0 +1,93 @@
+"""Held-out loss measured while training, by language, source and topic: what the controller steers by."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from regraft.corpus.tokens import TokenStore
+from regraft.lm.loss import Precision, document_losses
+from regraft.mixture.shares import StreamKey
+
+RESAMPLES = 1000
+"""Of documents, for the standard error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Held-out loss of one stream, document by document."""
+
+    losses: tuple[float, ...]
+    """Sum in nats of each document."""
+    lengths: tuple[int, ...]
+    """Scored tokens of each document."""
+
+    @property
+    def loss(self) -> float:
+        return math.fsum(self.losses)
+
+    @property
+    def tokens(self) -> int:
+        return sum(self.lengths)
+
+    @property
+    def per_token(self) -> float:
+        return self.loss / self.tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The held-out documents of each stream, as token ids, cut to a prefix."""
+
+    documents: Mapping[StreamKey, Sequence[Sequence[int]]]
+    batch_tokens: int
+    precision: Precision
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that one measurement scores."""
+        return sum(len(d) - 1 for documents in self.documents.values() for d in documents)
+
+    def measure(self, model: PreTrainedModel) -> dict[StreamKey, Measured]:
+        """Return the loss of every stream under `model` as it is now."""
+        flat = [document for documents in self.documents.values() for document in documents]
+        losses = iter(document_losses(model, flat, batch_tokens=self.batch_tokens, precision=self.precision))
+        return {
+            stream: Measured(
+                losses=tuple(next(losses) for _ in documents), lengths=tuple(len(d) - 1 for d in documents)
+            )
+            for stream, documents in self.documents.items()
+        }
+
+
+def open_validation(
+    folder: Path, *, tokens_per_stream: int, tokens_per_document: int, batch_tokens: int, precision: Precision
+) -> Validation:
+    """Take the held-out documents of each stream of a TOKENS artifact, until `tokens_per_stream` are reached."""
+    store = TokenStore.open(folder)
+    chosen: dict[StreamKey, list[Sequence[int]]] = {}
+    for (language, source, topic), rows in store.streams().items():
+        documents = chosen.setdefault(StreamKey(language=language, source=source, topic=topic), [])
+        room = tokens_per_stream
+        for row in rows:
+            if room <= 0:
+                break
+            documents.append(store.document(int(row))[:tokens_per_document].tolist())
+            room -= len(documents[-1]) - 1
+    return Validation(documents=chosen, batch_tokens=batch_tokens, precision=precision)
+
+
+def standard_error(losses: Sequence[float], lengths: Sequence[int]) -> float:
+    """Return the bootstrap standard error over documents of sum(losses) / sum(lengths), in nats a token.
+
+    Given differences of losses it is the paired error of a change. The seed is fixed, so it is a pure function; 0 for
+    fewer than two documents.
+    """
+    if len(losses) < 2:
+        return 0.0
+    drawn = np.random.default_rng(0).integers(len(losses), size=(RESAMPLES, len(losses)))
+    sums, sizes = np.asarray(losses)[drawn].sum(1), np.asarray(lengths)[drawn].sum(1)
+    return float((sums / sizes).std(ddof=1))

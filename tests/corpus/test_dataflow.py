@@ -1,0 +1,70 @@
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from regraft.core import Artifact, Context, Execution, Kind, Metrics, StepFailed, stage
+from regraft.corpus.document import Document, Reject
+from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loud:
+    """Upper case; drops short texts and fails on some."""
+
+    shortest: int = 2
+
+    def __call__(self, document: Document) -> Document | Reject:
+        if "bad" in document.text:
+            raise ValueError(f"cannot read {document.text}")
+        if len(document.text) < self.shortest:
+            return Reject("short", f"{len(document.text)} characters")
+        return replace(document, text=document.text.upper(), language="en")
+
+
+@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+def shout(config: Loud, ctx: Context) -> Metrics:
+    from regraft.corpus.dataflow import transform
+
+    return transform(config, ctx, "shout")
+
+
+def documents(count: int) -> list[Document]:
+    texts = [f"bad {n}" if n % 50 == 7 else "x" if n % 50 == 9 else f"text {n} 文" for n in range(count)]
+    return [Document(id=f"d{n}", text=text, source="s", parents=["p"]) for n, text in enumerate(texts)]
+
+
+def made(count: int, root: Path, workers: int = 2) -> Artifact:
+    return make(shout.step("loud", Loud(), docs=corpus(documents(count))), root, Execution(workers=workers))
+
+
+def test_a_failing_row_becomes_a_reject_and_order_stays(tmp_path: Path) -> None:
+    artifact = made(300, tmp_path)
+    expected = [d for d in documents(300) if d.text != "x" and "bad" not in d.text]
+    assert [row["id"] for row in documents_of(artifact)] == [d.id for d in expected]
+    assert documents_of(artifact)[0] == replace(expected[0], text="TEXT 0 文", language="en").row()
+    rejects = rejects_of(artifact)
+    assert len(rejects) == 12
+    assert rejects[0] == {
+        "id": "d7",
+        "source": "s",
+        "stage": "shout",
+        "reason": "error",
+        "detail": "ValueError: cannot read bad 7",
+        "excerpt": "bad 7",
+    }
+    assert digest_of(artifact) == "f8fe637eedd6dfe2"
+    assert artifact.manifest.metrics["rejected.error"] == artifact.manifest.metrics["rejected.short"] == 6
+
+
+def test_the_number_of_workers_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regraft.corpus.dataflow.SERIAL", 1000)
+    one, two = made(2500, tmp_path / "1", workers=1), made(2500, tmp_path / "2", workers=2)
+    assert one.manifest.content_digest == two.manifest.content_digest
+
+
+def test_nothing_kept_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match=r"read 1 documents and kept none: \{'rejected.short': 1\}"):
+        make(shout.step("loud", Loud(), docs=corpus([Document(id="a", text="x", source="s")])), tmp_path)
+    with pytest.raises(StepFailed, match="the input is empty"):
+        make(shout.step("loud", Loud(), docs=corpus([])), tmp_path)

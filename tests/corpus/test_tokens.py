@@ -1,0 +1,153 @@
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from regraft.core import ConfigError, Context, Execution, Step, StepFailed, Store
+from regraft.corpus.document import Document
+from regraft.corpus.encode import Log
+from regraft.corpus.tokens import TokenizeConfig, TokenStore, tokenize
+from regraft.lm.tiny import TinyConfig, make_tiny
+from tests.corpus.given import Given, corpus, given_annotation, make
+
+DOCUMENTS = (
+    Document(id="a", text="The kernel schedules processes.", source="debian", language="en"),
+    Document(id="b", text="内核负责调度进程。", source="debian", language="zh"),
+    Document(id="c", text="A file system stores files.", source="wikipedia", language="en"),
+    Document(id="d", text="文件系统保存文件。<|endoftext|>", source="debian", language="zh"),
+    Document(id="e", text="软件包管理器安装软件。", source="debian", language="zh"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardest:
+    """Hardest first."""
+
+    def positions(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
+        return sorted(range(len(ids)), key=lambda i: (-difficulty[i], ids[i]))
+
+
+def topics(docs: Step[Any], labels: dict[str, str]) -> Step[Any]:
+    rows = [{"id": id_, "topic": topic, "probability": 0.9} for id_, topic in labels.items()]
+    return given_annotation.step("topics", Given(rows=json.dumps(rows), schema="TOPICS"), docs=docs)
+
+
+def losses(docs: Step[Any], values: dict[str, float]) -> Step[Any]:
+    rows = [{"id": id_, "loss": loss, "tokens": 2, "bytes": 9} for id_, loss in values.items()]
+    return given_annotation.step("losses", Given(rows=json.dumps(rows), schema="LOSSES"), docs=docs)
+
+
+def step(config: TokenizeConfig, documents: Sequence[Document] = DOCUMENTS, **inputs: Any) -> Step[TokenizeConfig]:
+    docs = corpus(documents)
+    wired = {role: function(docs) for role, function in inputs.items()}
+    return tokenize.step("tokens", config, docs=docs, model=make_tiny.step("model", TinyConfig()), **wired)
+
+
+def test_documents_come_back_as_they_were(tmp_path: Path) -> None:
+    made = make(step(TokenizeConfig()), tmp_path)
+    store = TokenStore.open(made.path)
+    model = next(a for a in Store(tmp_path / "store").artifacts() if a.manifest.step == "model")
+    tokenizer = Tokenizer.from_file(str(model.file("model/tokenizer.json")))
+    texts = {document.id: document.text for document in DOCUMENTS}
+    assert sorted(store.ids) == sorted(texts)
+    for row, id_ in enumerate(store.ids):
+        ids = store.document(row).tolist()
+        assert (ids[0], ids[-1]) == (store.begin, store.end)
+        assert store.begin not in ids[1:-1], "a separator written in a text is text"
+        assert tokenizer.decode(ids[1:-1], skip_special_tokens=False) == texts[id_]
+        assert store.bytes[row] == len(texts[id_].encode())
+    assert store.tokens.dtype == np.uint16
+    assert made.manifest.metrics["tokens"] == len(store.tokens)
+
+
+def test_rows_stand_by_stream_and_in_order_inside_it(tmp_path: Path) -> None:
+    labels = {"a": "Kernel", "b": "Kernel", "c": "Files", "d": "Kernel", "e": "Kernel"}
+    config = TokenizeConfig(order=Hardest(), ordered_languages=("zh",))
+    wanted = step(
+        config, topics=lambda d: topics(d, labels), difficulty=lambda d: losses(d, {"b": 1.0, "d": 3.0, "e": 2.0})
+    )
+    store = TokenStore.open(make(wanted, tmp_path).path)
+    streams = {stream: [store.ids[row] for row in rows] for stream, rows in store.streams().items()}
+    assert list(streams.items()) == [
+        (("en", "debian", "Kernel"), ["a"]),
+        (("en", "wikipedia", "Files"), ["c"]),
+        (("zh", "debian", "Kernel"), ["d", "e", "b"]),
+    ]
+    assert store.offset.tolist() == np.concatenate([[0], np.cumsum(store.length)[:-1]]).tolist()
+
+
+def test_without_annotations_documents_stay_as_given(tmp_path: Path) -> None:
+    store = TokenStore.open(make(step(TokenizeConfig(begin_token="", sources=("debian",))), tmp_path).path)
+    assert store.ids == ["a", "b", "d", "e"]
+    assert {topic for _, _, topic in store.stream} == {"-"}
+    assert store.begin is None
+    assert store.document(0)[0] != store.end
+
+
+def test_output_is_pinned(tmp_path: Path) -> None:
+    made = make(step(TokenizeConfig()), tmp_path)
+    digest = hashlib.sha256((made.path / "tokens.bin").read_bytes()).hexdigest()
+    assert (tokenize.version, digest[:16]) == (1, "14bbd2162423e240")
+
+
+@pytest.mark.parametrize(
+    ("config", "documents", "inputs", "message"),
+    [
+        (TokenizeConfig(begin_token="<s>"), DOCUMENTS, {}, "has no token '<s>'"),
+        (TokenizeConfig(), DOCUMENTS, {"topics": lambda d: topics(d, {"a": "Kernel"})}, "document b has no topic"),
+        (
+            TokenizeConfig(order=Hardest(), ordered_languages=("zh",)),
+            DOCUMENTS,
+            {"difficulty": lambda d: losses(d, {"b": 1.0})},
+            "document d has no difficulty",
+        ),
+        (TokenizeConfig(order=Hardest(), ordered_languages=("fr",)), DOCUMENTS, {}, "no 'fr' documents"),
+        (TokenizeConfig(sources=("books",)), DOCUMENTS, {}, "nothing to tokenize"),
+        (TokenizeConfig(), (), {}, "nothing to tokenize"),
+        (TokenizeConfig(), (DOCUMENTS[0], DOCUMENTS[0]), {}, "two documents of one id"),
+    ],
+)
+def test_what_cannot_be_tokenized_is_said(
+    tmp_path: Path, config: TokenizeConfig, documents: Sequence[Document], inputs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(StepFailed, match=message):
+        make(step(config, documents, **inputs), tmp_path)
+
+
+def test_an_order_without_languages_is_refused() -> None:
+    with pytest.raises(ConfigError, match="give both or neither"):
+        TokenizeConfig(order=Hardest())
+
+
+def test_a_crash_costs_only_what_was_not_announced(tmp_path: Path) -> None:
+    log = Log(tmp_path, "uint16")
+    log.append([np.array([1, 2, 3], np.uint16), np.array([4], np.uint16)])
+    with log.ids.open("ab") as file:
+        file.write(b"\x05\x00\x06")
+    with log.counts.open("ab") as file:
+        file.write(b"\x02\x00")
+    again = Log(tmp_path, "uint16")
+    again.append([np.array([7, 8], np.uint16)])
+    assert again.lengths().tolist() == [3, 1, 2]
+    assert again.tokens().tolist() == [1, 2, 3, 4, 7, 8]
+
+
+def test_a_step_goes_on_from_scratch_and_gives_the_same(tmp_path: Path) -> None:
+    whole = make(step(TokenizeConfig()), tmp_path / "whole")
+    store = Store(tmp_path / "whole" / "store")
+    inputs = {role: (store.resolve(name),) for role, name in (("docs", "given"), ("model", "model"))}
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    out.mkdir()
+    scratch.mkdir()
+    tokens = TokenStore.open(whole.path)
+    rows = [tokens.ids.index(id_) for id_ in "abc"]
+    Log(scratch, "uint16").append([np.asarray(tokens.document(row)) for row in rows])
+    tokenize(TokenizeConfig(), Context(out=out, scratch=scratch, execution=Execution(), inputs=inputs))
+    assert (out / "tokens.bin").read_bytes() == (whole.path / "tokens.bin").read_bytes()
+    assert (out / "index.parquet").read_bytes() == (whole.path / "index.parquet").read_bytes()

@@ -1,0 +1,296 @@
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from regraft.core import ConfigError
+from regraft.lm.chat import ChatRequest, Message
+from regraft.lm.client import Limits, Outcome, generate
+from regraft.lm.endpoint import Endpoint
+from regraft.lm.responses import ResponseStore
+
+Handler = Callable[[dict[str, Any], int], Awaitable[web.StreamResponse]]
+QUICK = Limits(concurrency=4, max_attempts=3, first_backoff_s=0.01, max_backoff_s=0.05, timeout_s=5)
+
+
+class Server:
+    """A loopback endpoint; `seen` counts how often each prompt came."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler, self.seen, self.headers = handler, dict[str, int](), list[str]()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        prompt = body["messages"][0]["content"]
+        self.seen[prompt] = self.seen.get(prompt, 0) + 1
+        self.headers.append(request.headers.get("Authorization", ""))
+        return await self.handler(body, self.seen[prompt])
+
+
+@contextmanager
+def serving(handler: Handler) -> Iterator[tuple[Endpoint, Server]]:
+    server, loop = Server(handler), asyncio.new_event_loop()
+    app = web.Application(client_max_size=10**7)
+    app.router.add_post("/v1/chat/completions", server.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    loop.run_until_complete(runner.setup())
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    loop.run_until_complete(site.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield Endpoint(base_urls=(f"http://127.0.0.1:{runner.addresses[0][1]}/v1",)), server
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def completion(text: str, prompt_tokens: int = 10, completion_tokens: int = 20) -> web.Response:
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return web.json_response({"choices": [choice], "usage": usage})
+
+
+async def echo(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return completion(f"answer to {body['messages'][0]['content']}")
+
+
+def ask(*prompts: str, max_tokens: int = 20) -> list[ChatRequest]:
+    return [ChatRequest(model="m", messages=(Message(role="user", content=p),), max_tokens=max_tokens) for p in prompts]
+
+
+def numbered(count: int) -> list[ChatRequest]:
+    return ask(*(f"q{i:03d}" for i in range(count)))
+
+
+def endings(outcomes: dict[str, Outcome]) -> list[str]:
+    return [outcome.ending for outcome in outcomes.values()]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ResponseStore]:
+    with ResponseStore(tmp_path / "responses.sqlite") as opened:
+        yield opened
+
+
+def test_every_answer_is_stored_as_it_came(store: ResponseStore):
+    requests = numbered(20)
+    with serving(echo) as (endpoint, _):
+        outcomes = generate(requests, endpoint, store, QUICK)
+    assert {r.key for r in requests} == set(outcomes)
+    assert set(endings(outcomes)) == {"stored"}
+    found = store.find(requests[3].key)
+    assert found is not None
+    assert json.loads(found.response)["choices"][0]["message"]["content"] == "answer to q003"
+    assert (found.request, found.prompt_tokens, found.completion_tokens) == (requests[3].body(), 10, 20)
+    assert store.spent_tokens() == 600
+
+
+def test_what_is_stored_is_never_asked_again(store: ResponseStore):
+    with serving(echo) as (endpoint, server):
+        generate(numbered(5), endpoint, store, QUICK)
+        outcomes = generate(numbered(8), endpoint, store, QUICK)
+    assert endings(outcomes).count("stored") == 8
+    assert set(server.seen.values()) == {1}
+
+
+def test_samples_of_one_prompt_are_different_requests(store: ResponseStore):
+    one = ask("q")[0]
+    other = ChatRequest(model="m", messages=one.messages, max_tokens=20, sample=1)
+    with serving(echo) as (endpoint, server):
+        assert len(generate([one, other, one], endpoint, store, QUICK)) == 2
+    assert server.seen == {"q": 2}
+
+
+async def _busy_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.Response(status=429, headers={"Retry-After": "0.2"}) if time == 1 else await echo(body, time)
+
+
+async def _error_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.Response(status=500, text="oops") if time == 1 else await echo(body, time)
+
+
+async def _html_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.Response(text="<html>busy</html>", content_type="text/html") if time == 1 else await echo(body, time)
+
+
+async def _empty_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.json_response({"choices": []}) if time == 1 else await echo(body, time)
+
+
+async def _cut_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.Response(text='{"choices": [{"mess') if time == 1 else await echo(body, time)
+
+
+async def _slow_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+    if time == 1:
+        await asyncio.sleep(30)
+    return await echo(body, time)
+
+
+@pytest.mark.parametrize("handler", [_busy_first, _error_first, _html_first, _empty_first, _cut_first, _slow_first])
+def test_what_may_pass_is_tried_again(store: ResponseStore, handler: Handler):
+    limits = Limits(concurrency=4, max_attempts=3, first_backoff_s=0.01, timeout_s=0.5)
+    with serving(handler) as (endpoint, server):
+        outcomes = generate(numbered(3), endpoint, store, limits)
+    assert endings(outcomes) == ["stored"] * 3
+    assert set(server.seen.values()) == {2}
+
+
+def test_a_reset_connection_is_tried_again(store: ResponseStore):
+    async def reset_first(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if time == 1:
+            raise asyncio.CancelledError  # aiohttp drops the connection without an answer
+        return await echo(body, time)
+
+    with serving(reset_first) as (endpoint, server):
+        outcomes = generate(numbered(3), endpoint, store, QUICK)
+    assert endings(outcomes) == ["stored"] * 3
+    assert max(server.seen.values()) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_refusal_is_final(store: ResponseStore, status: int):
+    async def refuse(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    with serving(refuse) as (endpoint, server):
+        (outcome,) = generate(numbered(1), endpoint, store, QUICK).values()
+    assert outcome == Outcome(ending="failed", reason=f"HTTP {status}")
+    assert server.seen == {"q000": 1}
+
+
+def test_an_endless_answer_is_refused(store: ResponseStore):
+    async def endless(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return completion("x" * 200_000)
+
+    limits = Limits(concurrency=1, max_answer_bytes=100_000)
+    with serving(endless) as (endpoint, _):
+        (outcome,) = generate(numbered(1), endpoint, store, limits).values()
+    assert outcome.ending == "failed"
+    assert "100,000 bytes" in outcome.reason
+
+
+def test_the_budget_holds_and_its_cut_does_not_depend_on_concurrency(store: ResponseStore, tmp_path: Path):
+    requests = numbered(30)
+    budget = 30 * 8 + requests[0].most_tokens  # 30 tokens each; the last needs room for its upper bound
+    cuts: list[list[str]] = []
+    with serving(echo) as (endpoint, _):
+        for concurrency in (1, 7):
+            with ResponseStore(tmp_path / f"{concurrency}.sqlite") as fresh:
+                limits = Limits(concurrency=concurrency, budget_tokens=budget)
+                outcomes = generate(requests, endpoint, fresh, limits)
+                assert fresh.spent_tokens() <= budget
+                cuts.append([outcomes[r.key].ending for r in requests])
+    assert cuts[0] == cuts[1] == ["stored"] * 9 + ["budget"] * 21
+
+
+def test_a_spent_budget_stays_spent_after_a_restart(tmp_path: Path):
+    limits = Limits(concurrency=2, budget_tokens=150)
+    with serving(echo) as (endpoint, server):
+        for _ in range(2):
+            with ResponseStore(tmp_path / "r.sqlite") as store:
+                generate(numbered(30), endpoint, store, limits)
+    assert sum(server.seen.values()) == store_count(tmp_path / "r.sqlite")
+
+
+def store_count(path: Path) -> int:
+    with ResponseStore(path) as store:
+        return len(store.answered())
+
+
+def test_an_answer_without_usage_costs_its_upper_bound(store: ResponseStore):
+    async def unmetered(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.json_response({"choices": [{"message": {"content": "a"}}]})
+
+    (request,) = numbered(1)
+    with serving(unmetered) as (endpoint, _):
+        generate([request], endpoint, store, QUICK)
+    found = store.find(request.key)
+    assert found is not None
+    assert not found.metered
+    assert store.spent_tokens() == request.most_tokens
+
+
+def test_a_bad_body_that_cost_tokens_is_counted(store: ResponseStore):
+    async def empty(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.json_response({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 0}})
+
+    with serving(empty) as (endpoint, _):
+        (outcome,) = generate(numbered(1), endpoint, store, QUICK).values()
+    assert outcome == Outcome(ending="failed", reason="no choices, 3 attempts")
+    assert store.spent_tokens() == 21
+
+
+def test_a_dead_endpoint_stops_the_run_and_every_request_is_accounted_for(store: ResponseStore):
+    requests = numbered(100)
+    limits = Limits(concurrency=4, max_attempts=1, failure_window=10)
+    outcomes = generate(requests, Endpoint(base_urls=("http://127.0.0.1:9/v1",)), store, limits)
+    assert {r.key for r in requests} == set(outcomes)
+    assert 10 <= endings(outcomes).count("failed") <= 14
+    assert endings(outcomes).count("stopped") >= 86
+    assert "10 of the last 10 requests failed" in outcomes[requests[-1].key].reason
+
+
+def test_the_key_comes_from_the_environment_and_is_stored_nowhere(
+    store: ResponseStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with serving(echo) as (endpoint, server):
+        keyed = Endpoint(base_urls=endpoint.base_urls, key_variable="REGRAFT_TEST_KEY")
+        with pytest.raises(ConfigError, match="REGRAFT_TEST_KEY"):
+            generate(numbered(1), keyed, store, QUICK)
+        monkeypatch.setenv("REGRAFT_TEST_KEY", "s3cret")
+        generate(numbered(1), keyed, store, QUICK)
+    assert server.headers == ["Bearer s3cret"]
+    store.close()
+    assert all(b"s3cret" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+_CLIENT = """
+    import sys
+    from pathlib import Path
+    from regraft.lm.chat import ChatRequest, Message
+    from regraft.lm.client import Limits, generate
+    from regraft.lm.endpoint import Endpoint
+    from regraft.lm.responses import ResponseStore
+    requests = [ChatRequest(model="m", messages=(Message(role="user", content=f"q{i:03d}"),), max_tokens=20)
+                for i in range(40)]
+    with ResponseStore(Path(sys.argv[2])) as store:
+        generate(requests, Endpoint(base_urls=(sys.argv[1],)), store, Limits(concurrency=4))
+"""
+
+
+@pytest.mark.parametrize(("number", "paid_twice"), [(signal.SIGKILL, 4), (signal.SIGTERM, 0), (signal.SIGINT, 0)])
+def test_a_killed_run_buys_again_at_most_what_was_in_flight(tmp_path: Path, number: signal.Signals, paid_twice: int):
+    reached = threading.Event()
+
+    async def slow(body: dict[str, Any], time: int) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        if body["messages"][0]["content"] == "q012":
+            reached.set()
+        return await echo(body, time)
+
+    with serving(slow) as (endpoint, server):
+        command = [sys.executable, "-c", textwrap.dedent(_CLIENT), endpoint.base_urls[0], str(tmp_path / "r.sqlite")]
+        child = subprocess.Popen(command, env=dict(os.environ), stderr=subprocess.DEVNULL)
+        assert reached.wait(60)
+        child.send_signal(number)
+        assert child.wait(30) != 0
+        assert sum(server.seen.values()) < 40
+        with ResponseStore(tmp_path / "r.sqlite") as store:
+            generate(numbered(40), endpoint, store, QUICK)
+            assert len(store.answered()) == 40
+        assert sum(server.seen.values()) - 40 <= paid_twice

@@ -1,0 +1,93 @@
+"""A small bilingual training: real stages on a few real sentences and a tiny model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from regraft.core import Context, Kind, Metrics, Step, stage
+from regraft.corpus import tables
+from regraft.corpus.tokens import TokenizeConfig, tokenize
+from regraft.lm.tiny import SAMPLE_TEXTS, TinyConfig, make_tiny
+from regraft.mixture.controllers import TopicPerplexity
+from regraft.mixture.shares import Group, Mixture, Source
+from regraft.training.schedule import WarmupStable
+from regraft.training.train import TrainConfig, ValidationConfig, train
+
+TOPICS = ("gardens", "trees")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextsConfig:
+    count: int
+    part: str = "train"
+
+
+@stage(version=1, makes=Kind.CORPUS)
+def write_texts(config: TextsConfig, ctx: Context) -> Metrics:
+    """Write English and Chinese documents."""
+    rows = [
+        {
+            "id": f"{config.part}-{language}-{i}",
+            "text": f"{i} {config.part} " + text * 2,
+            "source": f"web-{language}",
+            "language": language,
+            "parents": [],
+            "meta": "{}",
+        }
+        for language, text in zip(("en", "zh"), SAMPLE_TEXTS, strict=True)
+        for i in range(config.count)
+    ]
+    tables.write(ctx.out / tables.DOCUMENTS_FILE, tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
+    tables.write(ctx.out / tables.REJECTS_FILE, tables.table_of([], tables.REJECTS), tables.REJECTS)
+    return {"documents": len(rows)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlternateConfig:
+    topics: tuple[str, ...] = TOPICS
+
+
+@stage(version=1, makes=Kind.ANNOTATION, docs=Kind.CORPUS)
+def alternate_topics(config: AlternateConfig, ctx: Context) -> Metrics:
+    """Label documents with the topics in turn."""
+    ids = tables.read(ctx.input("docs").file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id"])["id"].to_pylist()
+    rows = [
+        {"id": name, "topic": config.topics[i % len(config.topics)], "probability": 1.0} for i, name in enumerate(ids)
+    ]
+    tables.write(ctx.out / tables.ANNOTATION_FILE, tables.table_of(rows, tables.TOPICS), tables.TOPICS)
+    return {"documents": len(rows)}
+
+
+MIXTURE = Mixture(
+    groups=(
+        Group(name="zh", share=0.5, sources=(Source(name="web-zh", share=1.0),)),
+        Group(name="en", share=0.5, sources=(Source(name="web-en", share=1.0),)),
+    )
+)
+
+
+def tokens_of(name: str, corpus: Step[Any], model: Step[Any]) -> Step[Any]:
+    topics = alternate_topics.step(f"topics/{name}", AlternateConfig(), docs=corpus)
+    return tokenize.step(f"tokens/{name}", TokenizeConfig(), docs=corpus, model=model, topics=topics)
+
+
+def training(count: int = 24, **changes: Any) -> Step[TrainConfig]:
+    """Return the steps of a training of 12 optimizer steps on 2 languages x 2 topics, steered twice."""
+    model = make_tiny.step("backbone", TinyConfig())
+    learn = tokens_of("train", write_texts.step("corpus/train", TextsConfig(count=count)), model)
+    held_out = tokens_of("held-out", write_texts.step("corpus/held-out", TextsConfig(count=4, part="held")), model)
+    settings: dict[str, Any] = {
+        "tokens": 12 * 2 * 64,
+        "mixture": MIXTURE,
+        "schedule": WarmupStable(peak=1e-2, warmup_tokens=256),
+        "controller": TopicPerplexity(step_size=0.5, noise_gate=0.0, floor=0.1),
+        "controlled_sources": ("web-zh",),
+        "num_decisions": 2,
+        "validation": ValidationConfig(tokens_per_stream=200, tokens_per_document=100),
+        "sequence_length": 64,
+        "sequences_per_step": 2,
+        "sequences_per_batch": 1,
+        "precision": "float32",
+        "checkpoint_every": 3,
+        **changes,
+    }
+    return train.step("train", TrainConfig(**settings), model=model, tokens=learn, held_out=held_out)

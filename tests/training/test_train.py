@@ -1,0 +1,179 @@
+"""The training stage on a tiny model, through the real runner and store."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, plan, run
+from regraft.corpus import tables
+from regraft.mixture.shares import Group, Mixture, Source
+from regraft.training.history import documents_of_step, steps_of_document
+from regraft.training.train import TrainConfig
+from tests.training.conftest import MIXTURE, training
+
+ONE = Execution(workers=1)
+
+
+def made(folder: Path, **changes: Any) -> tuple[Store, Artifact]:
+    store = Store(folder)
+    run([training(**changes)], store, ONE)
+    return store, store.resolve("train")
+
+
+def rows(artifact: Artifact, file: str) -> list[dict[str, Any]]:
+    schema = {tables.STEPS_FILE: tables.STEPS, tables.SERVED_FILE: tables.SERVED, tables.SHARES_FILE: tables.SHARES}
+    schema |= {tables.HELD_OUT_FILE: tables.HELD_OUT, tables.STEP_TIMES_FILE: tables.STEP_TIMES}
+    return tables.read(artifact.file(file), schema[file]).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Artifact]:
+    return made(tmp_path_factory.mktemp("store"))
+
+
+def test_the_loss_falls_and_every_step_is_recorded(trained: tuple[Store, Artifact]) -> None:
+    steps = rows(trained[1], tables.STEPS_FILE)
+    assert [row["step"] for row in steps] == list(range(1, 13))
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.5
+    assert [round(row["learning_rate"], 4) for row in steps[:4]] == [0.0, 0.005, 0.01, 0.01]
+    assert steps[-1]["tokens"] == trained[1].manifest.metrics["tokens"]
+    assert len(rows(trained[1], tables.STEP_TIMES_FILE)) == 12
+
+
+def test_the_mixture_is_served_as_planned(trained: tuple[Store, Artifact]) -> None:
+    served = Counter[str]()
+    for row in rows(trained[1], tables.SERVED_FILE):
+        served[row["stream"].split("/")[0]] += row["count"]
+    assert served == {"zh": 12, "en": 12}
+    metrics = trained[1].manifest.metrics
+    assert (metrics["planned.zh"], metrics["served.zh"], metrics["served.en.web-en"]) == (12, 12, 12)
+
+
+def test_the_controller_decides_from_measured_loss(trained: tuple[Store, Artifact]) -> None:
+    shares = rows(trained[1], tables.SHARES_FILE)
+    assert sorted({row["step"] for row in shares}) == [0, 4, 8]
+    held_out = {(r["step"], f"{r['language']}/{r['source']}/{r['topic']}"): r for r in rows(trained[1], tables.HELD_OUT_FILE)}
+    assert sorted({step for step, _ in held_out}) == [0, 4, 8, 12]
+    for row in shares:
+        measured = held_out[row["step"], row["stream"]]
+        assert row["loss"] == pytest.approx(measured["loss"] / measured["tokens"])
+        if row["stream"].startswith("zh") and row["step"]:
+            before = held_out[row["step"] - 4, row["stream"]]
+            assert row["change"] == pytest.approx(row["loss"] - before["loss"] / before["tokens"])
+            assert row["factor"] != 1.0
+        else:
+            assert row["factor"] == 1.0
+    for step in (0, 4, 8):
+        assert sum(row["share"] for row in shares if row["step"] == step) == pytest.approx(1)
+        chinese = [row for row in shares if row["step"] == step and row["stream"].startswith("zh")]
+        assert sum(row["share"] for row in chinese) == pytest.approx(0.5)
+    better = {r["stream"]: r["change"] for r in shares if r["step"] == 4 and r["stream"].startswith("zh")}
+    now = {r["stream"]: r["share"] for r in shares if r["step"] == 4}
+    assert now[min(better, key=better.__getitem__)] < now[max(better, key=better.__getitem__)]
+
+
+def test_the_model_opens_with_transformers_and_gives_the_trained_loss(trained: tuple[Store, Artifact]) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = trained[1].file("model")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = torch.tensor([tokenizer("老树保持原有的力量，又结出新的果实。").input_ids])
+    with torch.no_grad():
+        after = float(model(input_ids=ids, labels=ids).loss)
+        base = AutoModelForCausalLM.from_pretrained(trained[0].resolve("backbone").file("model"))
+        before = float(base(input_ids=ids, labels=ids).loss)
+    assert after < before - 0.5
+
+
+def test_steps_lead_to_documents_and_back(trained: tuple[Store, Artifact]) -> None:
+    store, artifact = trained
+    for step in (1, 7, 12):
+        seen = documents_of_step(store, artifact, step)
+        assert len({(s.stream, s.sequence) for s in seen}) == 2
+        for piece in seen:
+            assert step in {s.step for s in steps_of_document(store, artifact, piece.document)}
+    total = sum(s.stop - s.start for step in range(1, 13) for s in documents_of_step(store, artifact, step))
+    assert total == artifact.manifest.metrics["tokens"]
+    with pytest.raises(ConfigError, match="has the steps 1 to 12, not 13"):
+        documents_of_step(store, artifact, 13)
+
+
+@pytest.mark.parametrize("after", [0, 3, 9])
+def test_kill_9_and_again_gives_the_same_bytes(trained: tuple[Store, Artifact], tmp_path: Path, after: int) -> None:
+    """Killed at the first sign of a given checkpoint, which may be half written."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import *\n"
+         "from tests.training.conftest import training\n"
+         "run([training()], Store(Path(sys.argv[1])), Execution(workers=1))", str(tmp_path)],
+    )  # fmt: skip
+    store = Store(tmp_path)
+    scratch = store.scratch(plan([training()], store, ONE)[-1].id)
+    sign = f"*checkpoint-{after:09d}*" if after else "."
+    deadline = time.monotonic() + 120
+    while not list(scratch.glob(sign) if after else [scratch] * scratch.exists()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    run([training()], store, ONE)
+    assert store.resolve("train").manifest.content_digest == trained[1].manifest.content_digest
+
+
+def test_a_torn_checkpoint_is_never_used(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    scratch = store.scratch(plan([training()], store, ONE)[-1].id)
+    torn = scratch / "tmp-checkpoint-000000006"
+    torn.mkdir(parents=True)
+    (torn / "model.safetensors").write_bytes(b"half")
+    run([training()], store, ONE)
+    assert store.resolve("train").manifest.metrics["steps"] == 12
+
+
+def test_an_exhausted_language_hands_its_share_on_and_the_shortfall_is_a_figure(tmp_path: Path) -> None:
+    groups = (replace(MIXTURE.groups[0], share=0.2), replace(MIXTURE.groups[1], share=0.8))
+    _, artifact = made(tmp_path, count=12, num_decisions=0, mixture=Mixture(groups=groups), tokens=10 * 2 * 64)
+    metrics = artifact.manifest.metrics
+    assert (metrics["planned.en"], metrics["planned.zh"]) == (16, 4)
+    assert metrics["exhausted_streams"] == 2
+    assert (metrics["served.en"], metrics["served.zh"]) == (12, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokens": 0}, "tokens is 0"),
+        ({"num_decisions": 12}, "num_decisions is 12; 12 steps leave room for fewer"),
+        ({"controlled_sources": ("web",)}, r"controlled_sources \['web'\] are not in the mixture"),
+    ],
+)
+def test_wrong_settings_fail_before_anything_runs(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        training(**changes)
+
+
+def test_a_source_without_documents_is_named(tmp_path: Path) -> None:
+    mixture = Mixture(groups=(Group(name="fr", share=1.0, sources=(Source(name="web-fr", share=1.0),)),))
+    with pytest.raises(StepFailed, match=r"web-fr of group 'fr' has no sequences; there are \['en/web-en', 'zh/web-zh'\]"):
+        made(tmp_path, mixture=mixture, controlled_sources=())
+
+
+def test_a_diverging_training_stops_and_names_the_documents(tmp_path: Path) -> None:
+    from regraft.training.schedule import WarmupStable
+
+    with pytest.raises(StepFailed, match=r"step \d+: loss nan.*documents of this step: \['train-"):
+        made(tmp_path, schedule=WarmupStable(peak=1e18, start=1e18))
+
+
+def test_the_plan_says_the_budget() -> None:
+    step = training()
+    assert step.stage.describe is not None
+    assert step.stage.describe(step.config) == "12 steps, 1,536 tokens (zh 768 : en 768)"
+    assert isinstance(step.config, TrainConfig)
