@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from regraft.core import Artifact, Context, Execution, Kind, Metrics, StepFailed, stage
+from regraft.core import Artifact, Context, Execution, Kind, Metrics, RegraftError, StepFailed, stage
+from regraft.corpus.dataflow import in_order
 from regraft.corpus.document import Document, Reject
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 
@@ -61,6 +62,20 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("regraft.corpus.dataflow.SERIAL", 1000)
     one, two = made(2500, tmp_path / "1", workers=1), made(2500, tmp_path / "2", workers=2)
     assert one.manifest.content_digest == two.manifest.content_digest
+
+
+def test_rows_that_come_in_any_order_are_put_right() -> None:
+    given_documents = [Document(id=id_, text=id_, source="s") for id_ in "abcd"]
+    outcomes: list[tuple[str, Document | Reject]] = [(d.id, d) for d in given_documents]
+    shuffled = [outcomes[i] for i in (2, 0, 3, 1)]
+    assert [outcome for _, outcome in in_order(given_documents, iter(shuffled))] == given_documents
+    for broken, message in (
+        (shuffled[1:], "c was lost"),
+        (shuffled[:1] * 2, "c came twice"),
+        ([*shuffled, ("e", Reject("x"))], "More came back"),
+    ):
+        with pytest.raises(RegraftError, match=message):
+            list(in_order(given_documents, iter(broken)))
 
 
 def test_nothing_kept_is_an_error(tmp_path: Path) -> None:

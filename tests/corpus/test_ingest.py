@@ -11,7 +11,7 @@ from tests.corpus.given import digest_of, documents_of, make, rejects_of
 
 
 def step(root: Path, **settings: Any) -> Step[IngestConfig]:
-    config = {"source": "notes", "reader": JsonLines(), "files": RawFiles(root=str(root))}
+    config: dict[str, Any] = {"source": "notes", "reader": JsonLines(), "files": RawFiles(root=str(root))}
     return ingest.step("raw", IngestConfig(**{**config, **settings}))
 
 
@@ -114,7 +114,7 @@ def test_output_is_pinned(tmp_path: Path, folder: Path) -> None:
 
 def test_no_text_at_all_is_an_error(tmp_path: Path, folder: Path) -> None:
     (folder / "a.jsonl").write_text('{"no": 1}\n')
-    with pytest.raises(StepFailed, match="read 1 documents and kept none: {'rejected.missing_field': 1}"):
+    with pytest.raises(StepFailed, match=r"read 1 documents and kept none: \{'rejected.missing_field': 1\}"):
         make(step(folder), tmp_path)
     (folder / "a.jsonl").write_text("")
     with pytest.raises(StepFailed, match="the input is empty"):

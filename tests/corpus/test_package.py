@@ -28,7 +28,12 @@ def wheel(folder: Path, members: dict[str, str] = MEMBERS) -> Path:
 
 
 def config(path: Path, **changes: Any) -> PackageConfig:
-    settings = {"name": "sample-data", "version": "1.0", "sha256": sha256_of(path), "members": ("*/texts/*",)}
+    settings: dict[str, Any] = {
+        "name": "sample-data",
+        "version": "1.0",
+        "sha256": sha256_of(path),
+        "members": ("*/texts/*",),
+    }
     return PackageConfig(**{**settings, **changes})
 
 
@@ -67,7 +72,7 @@ def test_a_wheel_that_cannot_be_had_is_said(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_index")
 def test_another_wheel_of_that_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel(tmp_path).parent))
-    with pytest.raises(StepFailed, match="but 0000.* is pinned"):
+    with pytest.raises(StepFailed, match=r"but 0000.* is pinned"):
         make(fetch_package.step("raw", config(wheel(tmp_path), sha256="0" * 64)), tmp_path)
 
 

@@ -128,7 +128,7 @@ def test_floor_and_cap_hold_and_say_so():
 def test_projection_gives_a_distribution_within_the_bounds(weights, low, high):
     n = len(weights)
     floor, cap = low / n, 1 / n + high * (1 - 1 / n)
-    assume(cap * sum(w > 0 or floor > 0 for w in weights) >= 1)
+    assume(sum(cap if w > 0 else floor for w in weights) >= 1)
     shares = project(weights, floor, cap)
     assert math.fsum(shares) == pytest.approx(1, abs=1e-9)
     assert all(floor <= s <= cap for s in shares)

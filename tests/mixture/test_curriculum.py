@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regraft.mixture.curriculum import AsGiven, Ascending, Descending, Shuffled, difficulty
+from regraft.mixture.curriculum import Ascending, AsGiven, Descending, Shuffled, difficulty
 
 IDS = ["d", "c", "b", "a", "e"]
 HARD = [0.5, 0.2, 0.5, math.nan, 0.9]
@@ -35,7 +35,7 @@ def test_an_order_depends_on_documents_not_on_where_they_stood(documents, random
 
 
 def test_shuffled_is_pinned_and_its_seed_matters():
-    assert names(Shuffled(seed=0).order(HARD, IDS)) == "?????"
+    assert names(Shuffled(seed=0).order(HARD, IDS)) == "cbeda"
     assert Shuffled(seed=0).order(HARD, IDS) != Shuffled(seed=1).order(HARD, IDS)
 
 

@@ -154,4 +154,4 @@ def test_wrong_shares_are_refused(shares):
 
 def test_the_order_is_pinned():
     served = Sampler(MIXTURE, dict.fromkeys([ZH1, EN1, EN2], 10)).next(15)
-    assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwbwzbwbwzbwbwz"
+    assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwzbwbwbwzbwbwz"

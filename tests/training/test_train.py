@@ -59,7 +59,9 @@ def test_the_mixture_is_served_as_planned(trained: tuple[Store, Artifact]) -> No
 def test_the_controller_decides_from_measured_loss(trained: tuple[Store, Artifact]) -> None:
     shares = rows(trained[1], tables.SHARES_FILE)
     assert sorted({row["step"] for row in shares}) == [0, 4, 8]
-    held_out = {(r["step"], f"{r['language']}/{r['source']}/{r['topic']}"): r for r in rows(trained[1], tables.HELD_OUT_FILE)}
+    held_out = {
+        (r["step"], f"{r['language']}/{r['source']}/{r['topic']}"): r for r in rows(trained[1], tables.HELD_OUT_FILE)
+    }
     assert sorted({step for step, _ in held_out}) == [0, 4, 8, 12]
     for row in shares:
         measured = held_out[row["step"], row["stream"]]
@@ -138,12 +140,12 @@ def test_a_torn_checkpoint_is_never_used(tmp_path: Path) -> None:
 
 
 def test_an_exhausted_language_hands_its_share_on_and_the_shortfall_is_a_figure(tmp_path: Path) -> None:
-    groups = (replace(MIXTURE.groups[0], share=0.2), replace(MIXTURE.groups[1], share=0.8))
+    groups = (replace(MIXTURE.groups[0], share=0.8), replace(MIXTURE.groups[1], share=0.2))
     _, artifact = made(tmp_path, count=12, num_decisions=0, mixture=Mixture(groups=groups), tokens=10 * 2 * 64)
     metrics = artifact.manifest.metrics
-    assert (metrics["planned.en"], metrics["planned.zh"]) == (16, 4)
+    assert (metrics["planned.zh"], metrics["planned.en"]) == (16, 4)
     assert metrics["exhausted_streams"] == 2
-    assert (metrics["served.en"], metrics["served.zh"]) == (12, 8)
+    assert (metrics["served.zh"], metrics["served.en"]) == (8, 12)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,9 @@ def test_wrong_settings_fail_before_anything_runs(changes: dict[str, Any], messa
 
 def test_a_source_without_documents_is_named(tmp_path: Path) -> None:
     mixture = Mixture(groups=(Group(name="fr", share=1.0, sources=(Source(name="web-fr", share=1.0),)),))
-    with pytest.raises(StepFailed, match=r"web-fr of group 'fr' has no sequences; there are \['en/web-en', 'zh/web-zh'\]"):
+    with pytest.raises(
+        StepFailed, match=r"web-fr of group 'fr' has no sequences; there are \['en/web-en', 'zh/web-zh'\]"
+    ):
         made(tmp_path, mixture=mixture, controlled_sources=())
 
 

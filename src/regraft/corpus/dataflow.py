@@ -1,8 +1,9 @@
+# ruff: noqa: E402  (telemetry must be off before Daft is imported)
 """Daft, with its traps dealt with once: order, bad rows, workers, telemetry.
 
-- Telemetry is on by default: it is switched off before Daft is imported.
-- A glob is read in any order, and so are written files: explicit lists go in, `to_arrow_iter` comes out, and the ids
-  are compared with the input's.
+- Telemetry is on by default: it is switched off before Daft is imported, so Daft is always imported from here.
+- A glob is read in any order, files are written in any order, and on Ray rows come in any order: explicit lists go in,
+  `to_arrow_iter` comes out, and every row is put to its place by its id.
 - A raising row kills a job: a kernel's exception becomes a reject of that row.
 - There is no memory limit: the text is streamed, never sorted, joined or collected.
 """
@@ -20,17 +21,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import daft
-import pyarrow as pa
-from daft import DataType, col
+from daft import DataType, col, functions
 
 from regraft.core import ConfigError, Context, Execution, Metrics, RegraftError
 from regraft.corpus import tables
 from regraft.corpus.document import Document, Reject
 from regraft.corpus.rows import CorpusWriter, documents
 
+__all__ = ["Kernel", "col", "frame", "functions", "transform"]
+
 BATCH = 64
 """Documents that a kernel is handed at once."""
-SERIAL = 1000
+SERIAL = 2000
 """Documents below which starting worker processes costs more than it saves."""
 
 _COLUMNS = tables.DOCUMENTS.names
@@ -56,20 +58,32 @@ def transform(kernel: Kernel, ctx: Context, stage: str) -> Metrics:
     """
     path = ctx.input("docs").file(tables.DOCUMENTS_FILE)
     total = tables.num_rows(path)
-    originals = documents([path])
-    read = 0
     with CorpusWriter(ctx.out, stage) as writer, ctx.track(stage, total, "documents") as ticker:
-        for batch in outcomes(path, kernel, ctx.execution):
-            for outcome in batch:
-                original = next(originals, None)
-                if original is None or original.id != outcome["id"]:
-                    raise RegraftError(f"{stage}: document {outcome['id']} came out of order; this is a bug.")
-                writer.put(original, _outcome(outcome))
-            read += len(batch)
-            ticker.advance(len(batch))
-        if read != total:
-            raise RegraftError(f"{stage}: {read} of {total} documents came back; this is a bug.")
+        found = outcomes(path, kernel, ctx.execution)
+        for original, outcome in in_order(documents([path]), found):
+            writer.put(original, outcome)
+            ticker.advance()
         return writer.metrics(total)
+
+
+def in_order(
+    originals: Iterable[Document], found: Iterator[tuple[str, Document | Reject]]
+) -> Iterator[tuple[Document, Document | Reject]]:
+    """Yield every document with its outcome, in the order of the documents; those that come early wait.
+
+    Raises:
+        RegraftError: a document never came, or one came that nobody asked for.
+    """
+    waiting: dict[str, Document | Reject] = {}
+    for original in originals:
+        while original.id not in waiting:
+            id_, outcome = next(found, (None, None))
+            if id_ is None or outcome is None or id_ in waiting:
+                raise RegraftError(f"Document {id_ or original.id} {'came twice' if id_ else 'was lost'} on the way.")
+            waiting[id_] = outcome
+        yield original, waiting.pop(original.id)
+    if waiting or next(found, None) is not None:
+        raise RegraftError(f"More came back than was sent: {sorted(waiting)[:3]}.")
 
 
 def frame(files: Iterable[Path], execution: Execution) -> daft.DataFrame:
@@ -78,13 +92,13 @@ def frame(files: Iterable[Path], execution: Execution) -> daft.DataFrame:
     return daft.read_parquet([str(path) for path in files])
 
 
-def outcomes(path: Path, kernel: Kernel, execution: Execution) -> Iterator[list[dict[str, Any]]]:
-    """Yield batches of what a kernel made of each document, in order; `reason` is empty where it is kept."""
+def outcomes(path: Path, kernel: Kernel, execution: Execution) -> Iterator[tuple[str, Document | Reject]]:
+    """Yield the id of each document and what a kernel made of it; in order, but for Ray."""
     workers = execution.workers if tables.num_rows(path) >= SERIAL else 1
     worker = daft.cls(_Worker, max_concurrency=workers, use_process=workers > 1)(kernel)
     made = frame([path], execution).select(worker.run(*map(col, _COLUMNS)).alias("outcome"))
     for batch in made.to_arrow_iter():
-        yield batch.column("outcome").to_pylist()
+        yield from ((row["id"], _outcome(row)) for row in batch.column("outcome").to_pylist())
 
 
 class _Worker:
@@ -132,7 +146,7 @@ def _start(engine: str) -> None:
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native()
-    except (ImportError, RuntimeError, daft.exceptions.DaftCoreException) as error:
+    except (ImportError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"engine {engine!r} cannot be used: {error}. Install ray, or use the native engine."
         ) from error

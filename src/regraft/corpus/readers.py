@@ -67,21 +67,18 @@ class JsonLines:
     def _record(self, place: str, line: bytes) -> Record | Unreadable:
         try:
             row: Any = json.loads(line.decode())
-            text: Any = row[self.text]
             json.dumps(row, ensure_ascii=False).encode()  # JSON can spell half a surrogate pair, UTF-8 cannot
         except UnicodeError as error:
             return Unreadable(place=place, reject=Reject("encoding", str(error)), excerpt=_excerpt(line))
         except (json.JSONDecodeError, RecursionError) as error:
             return Unreadable(place=place, reject=Reject("broken_json", str(error)), excerpt=_excerpt(line))
-        except (KeyError, TypeError, IndexError):
-            found = sorted(row) if isinstance(row, dict) else type(row).__name__
-            reject = Reject("missing_field", f"no field {self.text!r} in {found}")
-            return Unreadable(place=place, reject=reject, excerpt=_excerpt(line))
+        fields: dict[str, Any] = row if isinstance(row, dict) else {}
+        text = fields.get(self.text)
         if not isinstance(text, str):
-            reject = Reject("missing_field", f"{self.text!r} is a {type(text).__name__}, not a text")
+            reject = Reject("missing_field", f"no text {self.text!r} in {sorted(fields) or type(row).__name__}")
             return Unreadable(place=place, reject=reject, excerpt=_excerpt(line))
-        meta = {"title": str(row.get(self.title, ""))} if self.title else {}
-        return Record(place=place, text=text, key=str(row.get(self.id, "")) if self.id else "", meta=meta)
+        meta = {"title": str(fields.get(self.title, ""))} if self.title else {}
+        return Record(place=place, text=text, key=str(fields.get(self.id, "")) if self.id else "", meta=meta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +124,7 @@ def _decode_page(data: bytes) -> str:
     except UnicodeDecodeError:
         from resiliparse.parse.encoding import detect_encoding  # pyright: ignore[reportMissingModuleSource]
 
-        return data.decode(detect_encoding(data, from_html_meta=True))
+        return data.decode(detect_encoding(data, from_html_meta=True) or "utf-8")
 
 
 def _bounded_lines(file: BinaryIO, limit: int) -> Iterator[bytes | None]:

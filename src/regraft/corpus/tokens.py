@@ -157,7 +157,8 @@ class TokenStore:
 
         form: dict[str, Any] = json.loads((path / FORM_FILE).read_text("utf-8"))
         index = tables.read(path / tables.INDEX_FILE, tables.INDEX).to_pydict()
-        tokens = np.memmap(path / tables.TOKENS_FILE, dtype=form["dtype"], mode="r")
+        dtype: type[np.uint16 | np.uint32] = np.uint16 if form["dtype"] == "uint16" else np.uint32
+        tokens = np.memmap(path / tables.TOKENS_FILE, dtype=dtype, mode="r")
         if sum(index["length"]) != len(tokens):
             raise SchemaError(f"{path}: the index counts {sum(index['length'])} tokens, the file {len(tokens)}.")
         return TokenStore(

@@ -43,8 +43,8 @@ def deduplicate(config: DedupConfig, ctx: Context) -> Metrics:
     Raises:
         SchemaError: two documents have one id.
     """
-    from regraft.corpus.tables import DOCUMENTS_FILE
     from regraft.corpus.rows import CorpusWriter, documents
+    from regraft.corpus.tables import DOCUMENTS_FILE
 
     paths = [artifact.file(DOCUMENTS_FILE) for artifact in ctx.inputs["docs"]]
     entries = [_entry(id_, text) for id_, text in _texts(paths)]
@@ -109,7 +109,7 @@ def _near_duplicates(
 ) -> dict[int, Reject]:
     from regraft.curation.minhash import components, groups, signatures
 
-    labels = components(signatures(paths, len(entries), ctx), config.bands, config.rows)
+    labels = components(signatures(paths, [entry.id for entry in entries], ctx), config.bands, config.rows)
     clusters = [[number for number in group if number not in exact] for group in groups(labels)]
     wanted = {number for cluster in clusters if len(cluster) > 1 for number in cluster}
     texts = {number: text for number, (_, text) in enumerate(_texts(paths)) if number in wanted}

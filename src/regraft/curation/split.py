@@ -52,12 +52,12 @@ def split_documents(config: SplitConfig, ctx: Context) -> Metrics:
         RegraftError: the part is empty, or has nothing in a required language.
     """
     from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.corpus.tables import DOCUMENTS_FILE, num_rows
+    from regraft.corpus.tables import DOCUMENTS_FILE
     from regraft.curation.minhash import components, signatures
 
     path = ctx.input("docs").file(DOCUMENTS_FILE)
     members = [Member(d.id, (d.language, d.source)) for d in documents([path])]
-    clusters = components(signatures([path], num_rows(path), ctx), BANDS, ROWS).tolist()
+    clusters = components(signatures([path], [member.id for member in members], ctx), BANDS, ROWS).tolist()
     parts = assign(members, clusters, config)
     languages = Counter[str]()
     with CorpusWriter(ctx.out, "split_documents") as writer:

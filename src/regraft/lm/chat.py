@@ -23,6 +23,7 @@ class ChatRequest:
     max_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
+    frequency_penalty: float = 0.0
     seed: int = 0
     sample: int = 0
     """Tells repeated questions apart; it is not sent."""
@@ -35,6 +36,7 @@ class ChatRequest:
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
+            "frequency_penalty": self.frequency_penalty,
             "seed": self.seed,
         }
         return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

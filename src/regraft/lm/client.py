@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -244,7 +244,7 @@ class _Pool:
 
 
 @contextlib.contextmanager
-def _draining(interrupt: Callable[[], None]) -> Iterator[None]:
+def _draining(interrupt: Callable[[], None]) -> Generator[None]:
     """Let the first SIGINT or SIGTERM call `interrupt`; a second acts as ever. Signals only reach the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -3,6 +3,8 @@
 import fnmatch
 import shutil
 from collections.abc import Mapping
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def import_gguf(path: Path, sha256: str, target: Path) -> None:
     """
     if sha256 and (found := sha256_of(path)) != sha256:
         raise ArtifactError(f"{path} has the SHA-256 {found}, not {sha256}. It is damaged or another version.")
-    with quiet_transformers():
+    with quiet_transformers(), redirect_stderr(StringIO()):  # its progress bar obeys no setting
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             # Without `dequantize` Transformers 5 loads fp32 weights all the same, but refuses to save them.

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -24,7 +24,7 @@ from regraft.core import RegraftError
 @contextmanager
 def embedded_server(
     gguf: Path, *, threads: int = 1, context_tokens: int = 2048, parallel: int = 1, max_seconds: int = 3600
-) -> Iterator[str]:
+) -> Generator[str]:
     """Yield the base URL (`http://127.0.0.1:PORT/v1`) of a server that is ready; it is gone when the block is left.
 
     Args:
@@ -79,7 +79,7 @@ def serve(gguf: str, *, threads: int, context_tokens: int, parallel: int) -> str
     """Start the server inside this process, in threads of its own, and return its address once the model is loaded."""
     import xllamacpp
 
-    params = xllamacpp.CommonParams()
+    params = xllamacpp.CommonParams()  # pyright: ignore[reportAttributeAccessIssue]
     params.model.path = gguf
     params.hostnames = ["127.0.0.1"]
     params.port = 0
@@ -92,7 +92,7 @@ def serve(gguf: str, *, threads: int, context_tokens: int, parallel: int) -> str
     params.model_alias = {Path(gguf).name}  # the default is the path, which would stand in every answer
     params.offline = True
     params.ui = False
-    server = xllamacpp.Server(params)
+    server = xllamacpp.Server(params)  # pyright: ignore[reportAttributeAccessIssue]
     _SERVERS.append(server)
     return str(server.listening_address)
 
@@ -112,9 +112,7 @@ def main() -> None:
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end
     signal.alarm(given.max_seconds)
-    address = serve(
-        given.gguf, threads=given.threads, context_tokens=given.context_tokens, parallel=given.parallel
-    )
+    address = serve(given.gguf, threads=given.threads, context_tokens=given.context_tokens, parallel=given.parallel)
     print(address, flush=True)
     sys.stdin.read()
     # Joining llama.cpp's threads can take as long as the answer under way: nobody waits for it.

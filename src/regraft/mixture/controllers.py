@@ -13,6 +13,9 @@ from typing import Literal, Protocol
 from regraft.core import ConfigError
 from regraft.mixture.projection import project
 
+ROUNDING = 1e-9
+"""Spread of the changes, relative to their size, that is no more than rounding."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicLoss:
@@ -189,4 +192,6 @@ def normalise(changes: Sequence[float], how: Literal["max_abs", "sum_abs", "zsco
             unit = math.fsum(sizes)
         case "zscore":
             unit = math.sqrt(math.fsum(size * size for size in sizes) / max(len(sizes), 1))
-    return [max(-1.0, min(1.0, change / unit)) if unit > 0 else 0.0 for change in moved]
+    if unit <= ROUNDING * max(map(abs, changes), default=0.0):
+        return [0.0] * len(moved)
+    return [max(-1.0, min(1.0, change / unit)) for change in moved]

@@ -21,12 +21,12 @@ def project(weights: Sequence[float], floor: float, cap: float) -> list[float]:
         cap: largest share.
 
     Raises:
-        ConfigError: no such shares exist: `floor` is above 1/n or `cap` below.
+        ConfigError: no such shares exist: `floor` is too high or `cap` too low; a weight of 0 stays at `floor`.
     """
     n = len(weights)
     if not n or math.fsum(weights) <= 0:
         raise ConfigError(f"Shares of {n} topics with the weights {list(weights)} cannot be made.")
-    if floor * n > 1 + ROUNDING or cap * sum(w > 0 or floor > 0 for w in weights) < 1 - ROUNDING:
+    if floor * n > 1 + ROUNDING or math.fsum(cap if weight > 0 else floor for weight in weights) < 1 - ROUNDING:
         raise ConfigError(f"{n} topics cannot have shares between {floor} and {cap} that sum to 1.")
     scale = _scale(weights, floor, cap)
     return [_clip(scale * weight, floor, cap) for weight in weights]

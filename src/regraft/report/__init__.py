@@ -1,4 +1,4 @@
-"""One self-contained HTML file on what a run gained, kept and cost, each figure with the artifacts that it came from."""
+"""One self-contained HTML file on what a run gained, kept and cost; each figure names the artifacts behind it."""
 
 from regraft.report.render import write_report
 from regraft.report.sections import FigureRecord, ReportIndex, load_index

@@ -10,7 +10,7 @@ import vl_convert
 Data = Sequence[Mapping[str, Any]]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Told apart by colour-blind readers. Source: Okabe and Ito, Color Universal Design; the yellow, pale on white, left out."""
+"""Told apart by colour-blind readers. Source: Okabe and Ito, Color Universal Design, less the yellow, pale on white."""
 WIDTH = 600
 """Of the plotted area, in pixels."""
 MAX_PANELS = 12
@@ -30,13 +30,17 @@ def intervals(data: Data, *, x: str, reference: float | None = None, reference_n
         x=alt.X("low:Q", title=x, scale=alt.Scale(zero=False, nice=True)), x2="high:Q"
     )
     dots = base.mark_point(filled=True, size=64, opacity=1).encode(
-        x="value:Q", shape=alt.Shape("model:N", sort=models, title=None)
+        x="value:Q", shape=alt.Shape("model:N", sort=models, title=None, scale=alt.Scale(domain=models))
     )
     layers: list[Any] = [ends, dots]
     if reference is not None:
         line = alt.Chart(_values([{"at": reference, "name": reference_name}]))
         layers.append(line.mark_rule(strokeDash=[4, 3], color="#555").encode(x="at:Q"))
-        layers.append(line.mark_text(align="left", dx=4, dy=-6, baseline="bottom", color="#555").encode(x="at:Q", y=alt.value(0), text="name:N"))
+        layers.append(
+            line.mark_text(align="left", dx=4, dy=-6, baseline="bottom", color="#555").encode(
+                x="at:Q", y=alt.value(0), text="name:N"
+            )
+        )
     height = max(14 * len(models), 22) + 6
     return _svg(alt.layer(*layers).properties(width=WIDTH - 120, height=alt.Step(height, **{"for": "position"})))
 
@@ -44,11 +48,15 @@ def intervals(data: Data, *, x: str, reference: float | None = None, reference_n
 def bars(data: Data, *, x: str) -> str:
     """Draw `value` by `label`, one bar a `series`."""
     series = _order(data, "series")
-    chart = alt.Chart(_values(data)).mark_bar().encode(
-        x=alt.X("value:Q", title=x),
-        y=alt.Y("label:N", sort=_order(data, "label"), title=None, axis=alt.Axis(labelLimit=280, ticks=False)),
-        yOffset=alt.YOffset("series:N", sort=series),
-        color=alt.Color("series:N", sort=series, title=None, scale=_scale(series)),
+    chart = (
+        alt.Chart(_values(data))
+        .mark_bar()
+        .encode(
+            x=alt.X("value:Q", title=x, axis=alt.Axis(tickCount=6)),
+            y=alt.Y("label:N", sort=_order(data, "label"), title=None, axis=alt.Axis(labelLimit=280, ticks=False)),
+            yOffset=alt.YOffset("series:N", sort=series),
+            color=alt.Color("series:N", sort=series, title=None, scale=_scale(series)),
+        )
     )
     return _svg(chart.properties(width=WIDTH - 120, height=alt.Step(13 * len(series) + 8, **{"for": "position"})))
 
@@ -58,7 +66,11 @@ def curve(data: Data, *, x: str, y: str, log: bool = False) -> str:
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x))
     smooth = any("smooth" in row for row in data)
-    layers = [base.mark_line(color=PALETTE[0], opacity=0.3 if smooth else 1, strokeWidth=1.5).encode(y=alt.Y("y:Q", title=y, scale=scale))]
+    layers = [
+        base.mark_line(color=PALETTE[0], opacity=0.3 if smooth else 1, strokeWidth=1.5).encode(
+            y=alt.Y("y:Q", title=y, scale=scale)
+        )
+    ]
     if smooth:
         layers.append(base.mark_line(color=PALETTE[0], strokeWidth=2.5).encode(y="smooth:Q"))
     return _svg(alt.layer(*layers).properties(width=WIDTH, height=180))
@@ -73,7 +85,7 @@ def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = Fals
     if any("low" in row for row in data):
         layers.insert(0, base.mark_area(color=PALETTE[0], opacity=0.18).encode(y=alt.Y("low:Q", title=y), y2="high:Q"))
     names = _order(data, "panel")
-    header = alt.Header(title=None, labelFontWeight="bold", labelLimit=190, labelAnchor="start")
+    header = alt.Header(title=None, labelFontWeight="bold", labelLimit=165, labelAnchor="start")
     facet = alt.Facet("panel:N", sort=names, header=header)
     chart = alt.layer(*layers).properties(width=165, height=90)
     return _svg(chart.facet(facet=facet, columns=3, spacing=14))
@@ -82,11 +94,15 @@ def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = Fals
 def areas(data: Data, *, x: str, y: str) -> str:
     """Draw `y`, stacked, over `x`, one area a `series`."""
     series = _order(data, "series")
-    chart = alt.Chart(_values(data)).mark_area(interpolate="step-after", opacity=0.85).encode(
-        x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False)),
-        y=alt.Y("y:Q", title=y, stack="zero", axis=alt.Axis(format="%"), scale=alt.Scale(domainMax=1)),
-        color=alt.Color("series:N", sort=series, title=None, scale=_scale(series)),
-        order=alt.Order("rank:Q"),
+    chart = (
+        alt.Chart(_values(data))
+        .mark_area(interpolate="step-after", opacity=0.85)
+        .encode(
+            x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False)),
+            y=alt.Y("y:Q", title=y, stack="zero", axis=alt.Axis(format="%"), scale=alt.Scale(domainMax=1)),
+            color=alt.Color("series:N", sort=series, title=None, scale=_scale(series)),
+            order=alt.Order("rank:Q"),
+        )
     )
     return _svg(chart.properties(width=WIDTH, height=180))
 
@@ -107,8 +123,17 @@ def _svg(chart: Any) -> str:
     """Return the chart as SVG that can stand inside a page: no namespace, no fixed size, no id of its own."""
     font = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif"
     styled = (
-        chart.configure(font=font, background="transparent")
-        .configure_axis(gridColor="#e4e4e0", domainColor="#999", tickColor="#999", labelFontSize=12, titleFontSize=12, titleFontWeight="normal", labelColor="#222", titleColor="#444")
+        chart.configure(font=font, background="transparent", padding={"left": 16, "right": 8, "top": 5, "bottom": 5})
+        .configure_axis(
+            gridColor="#e4e4e0",
+            domainColor="#999",
+            tickColor="#999",
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            labelColor="#222",
+            titleColor="#444",
+        )
         .configure_legend(orient="top", labelFontSize=12, symbolSize=80)
         .configure_view(stroke=None)
     )

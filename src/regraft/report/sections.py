@@ -90,6 +90,7 @@ def load_index(report: Path) -> ReportIndex:
 
 
 def index_path(report: Path) -> Path:
+    """Return where the index of a report stands."""
     return report.with_suffix(".figures.json")
 
 

@@ -23,7 +23,8 @@ def interval(value: float, low: float, high: float, digits: int = 3) -> str:
 
 def percent(value: float, low: float = math.nan, high: float = math.nan, digits: int = 1) -> str:
     """Return a fraction in percent, with its interval."""
-    bounds = (math.isfinite(low) and math.isfinite(high)) * f" [{number(100 * low, digits)}, {number(100 * high, digits)}]"
+    bounded = math.isfinite(low) and math.isfinite(high)
+    bounds = f" [{number(100 * low, digits)}, {number(100 * high, digits)}]" if bounded else ""
     return f"{number(100 * value, digits)} %{bounds}"
 
 
@@ -55,21 +56,18 @@ def change(row: Mapping[str, Any], before: float, after: float, unit: str) -> st
 
     `row` is of METRICS, its metric `relative change of ...` or `change of ...`; `unit` is what it counts.
     """
-    relative = row["metric"].startswith("relative")
+    relative = row["metric"].startswith("relative ")
     name = row["metric"].removeprefix("relative ").removeprefix("change of ")
-    value, low, high = row["value"], row["low"], row["high"]
-    falls = value < 0
-    size_ = sorted((abs(low), abs(high))) if low * high > 0 else [-high, -low] if falls else [low, high]
-    amount = percent(abs(value), *size_) if relative else f"{percent(abs(value), *size_)[:0]}{_points(abs(value), *size_)}"
+    falls = row["value"] < 0
+    sign = -1 if falls else 1
+    low, high = sorted((sign * row["low"], sign * row["high"]))
+    amount = percent(abs(row["value"]), low, high)
     span = f"from {number(before)} to {number(after)}" if relative else f"from {percent(before)} to {percent(after)}"
-    counted = f"{row['n']:,} {unit}"
-    if not math.isfinite(low):
-        return f"{place(row['slice'])}: {name} {'fell' if falls else 'rose'} by {amount}, {span}; {counted}, no interval."
-    if low <= 0 <= high:
-        direction = "lower" if falls else "higher"
-        return f"{place(row['slice'])}: no change of {name} is shown: {amount} {direction}, {span}; {counted}."
-    return f"{place(row['slice'])}: {name} {'fell' if falls else 'rose'} by {amount}, {span}; {counted}."
-
-
-def _points(value: float, low: float, high: float) -> str:
-    return percent(value, low, high).replace(" %", " points", 1)
+    if not relative:
+        amount = amount.replace(" %", " points", 1)
+    if low <= 0:
+        what = f"no change of {name} can be told from chance: {amount} {'lower' if falls else 'higher'}"
+    else:
+        what = f"{name} {'fell' if falls else 'rose'} by {amount}"
+    alone = "" if math.isfinite(low) else ", too few for an interval"
+    return f"{place(row['slice'])}: {what}, {span} ({row['n']:,} {unit}{alone})."

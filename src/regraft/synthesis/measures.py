@@ -6,7 +6,7 @@ from pathlib import Path
 
 _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:['’.-][^\W_]+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_STOP = frozenset(Path(__file__).with_name("stop_words.txt").read_text("utf-8").split())
+STOP_WORDS = frozenset(Path(__file__).with_name("stop_words.txt").read_text("utf-8").split())
 
 
 def words(text: str) -> list[str]:
@@ -38,7 +38,7 @@ def grounding(answer: str, *grounds: str) -> float:
 
 
 def _content_grams(text: str) -> list[tuple[str, ...]]:
-    content = [_stem(word) for word in words(text) if word not in _STOP]
+    content = [_stem(word) for word in words(text) if word not in STOP_WORDS]
     return ngrams(content, 1) + ngrams(content, 2)
 
 

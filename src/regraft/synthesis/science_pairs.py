@@ -10,7 +10,7 @@ from regraft.core import TIMING, ConfigError, Metrics, SchemaError
 from regraft.corpus import tables
 from regraft.corpus.document import Document, Reject, document_id, meta_json
 from regraft.corpus.rows import CorpusWriter
-from regraft.lm.chat import Answer, ChatRequest, Message, parse_answer, stable_body
+from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
 from regraft.lm.client import Outcome
 from regraft.lm.responses import Exchange, ResponseStore
 from regraft.synthesis.measures import Seen, distinct
@@ -70,14 +70,14 @@ def _topics(documents: Path, topics: Path | None) -> Sequence[str]:
 
 def _job(config: ScienceQaConfig, topic: str, snippet: Snippet) -> Job:
     discipline = config.disciplines.get(topic, topic) or config.discipline
-    content = config.prompt.render(discipline=discipline, snippet=snippet.text, words=config.words)
     place = f"{config.seed} request {snippet.document} {snippet.start}".encode()
     request = ChatRequest(
         model=config.model,
-        messages=(Message(role="user", content=content),),
+        messages=config.prompt.messages(discipline=discipline, snippet=snippet.text, words=config.words),
         max_tokens=config.max_tokens,
         temperature=config.temperature,
         top_p=config.top_p,
+        frequency_penalty=config.frequency_penalty,
         seed=int.from_bytes(hashlib.sha256(place).digest()[:4]) >> 1,
     )
     return Job(request=request, snippet=snippet, topic=topic, discipline=discipline)

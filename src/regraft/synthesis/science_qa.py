@@ -4,7 +4,7 @@ Source: Llama-3-SynE (arXiv:2407.18743), synthetic scientific QA. Snippet rule, 
 paper.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -46,6 +46,8 @@ class ScienceQaConfig:
     max_tokens: int = 800
     temperature: float = 0.7
     top_p: float = 0.95
+    frequency_penalty: float = 0.0
+    """A very small model needs some 0.7 not to repeat itself."""
     seed: int = 0
     budget_tokens: int = 10_000_000
     """Prompts and answers together; requests that no longer fit are not sent."""
@@ -115,7 +117,7 @@ def _generate(
 
 
 @contextmanager
-def _endpoint(config: ScienceQaConfig, ctx: Context) -> Iterator[tuple["Endpoint", "Limits"]]:
+def _endpoint(config: ScienceQaConfig, ctx: Context) -> Generator[tuple["Endpoint", "Limits"]]:
     """Yield where to send requests: servers of our own for a generator, else the endpoint of the execution."""
     import os
 

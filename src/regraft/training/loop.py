@@ -41,13 +41,7 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
         model.gradient_checkpointing_enable()
     folders = [artifact.path for artifact in ctx.inputs["tokens"]]
     streams = open_streams(folders, config.sequence_length, config.whole_sources)
-    validation = open_validation(
-        ctx.input("held_out").path,
-        tokens_per_stream=config.validation.tokens_per_stream,
-        tokens_per_document=config.validation.tokens_per_document,
-        batch_tokens=config.validation.batch_tokens,
-        precision=config.precision,
-    )
+    validation = open_validation(ctx.input("held_out").path, config.validation, config.precision)
     trainer = Trainer(config=config, ctx=ctx, model=model, streams=streams, validation=validation)
     trainer.train()
     trainer.ledger.write(ctx.out)

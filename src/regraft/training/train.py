@@ -19,6 +19,8 @@ class ValidationConfig:
     tokens_per_document: int = 256
     """Only this prefix of a document is scored."""
     batch_tokens: int = 2_048
+    sources: tuple[str, ...] = ()
+    """Only these; empty for all. Name the controlled and the protected ones to spend no time on others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedModel
 
+from regraft.core import ConfigError
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.loss import Precision, document_losses
 from regraft.mixture.shares import StreamKey
+from regraft.training.train import ValidationConfig
 
 RESAMPLES = 1000
 """Of documents, for the standard error."""
@@ -63,21 +65,28 @@ class Validation:
         }
 
 
-def open_validation(
-    folder: Path, *, tokens_per_stream: int, tokens_per_document: int, batch_tokens: int, precision: Precision
-) -> Validation:
-    """Take the held-out documents of each stream of a TOKENS artifact, until `tokens_per_stream` are reached."""
+def open_validation(folder: Path, config: ValidationConfig, precision: Precision) -> Validation:
+    """Take the held-out documents of each stream of a TOKENS artifact, in order, up to the size that is asked for.
+
+    Raises:
+        ConfigError: the artifact has no document of a source that is named.
+    """
     store = TokenStore.open(folder)
     chosen: dict[StreamKey, list[Sequence[int]]] = {}
+    missing = set(config.sources) - {source for _, source, _ in store.streams()}
+    if missing:
+        raise ConfigError(f"validation: {folder.name} holds no document of {sorted(missing)}.")
     for (language, source, topic), rows in store.streams().items():
+        if config.sources and source not in config.sources:
+            continue
         documents = chosen.setdefault(StreamKey(language=language, source=source, topic=topic), [])
-        room = tokens_per_stream
+        room = config.tokens_per_stream
         for row in rows:
             if room <= 0:
                 break
-            documents.append(store.document(int(row))[:tokens_per_document].tolist())
+            documents.append(store.document(int(row))[: config.tokens_per_document].tolist())
             room -= len(documents[-1]) - 1
-    return Validation(documents=chosen, batch_tokens=batch_tokens, precision=precision)
+    return Validation(documents=chosen, batch_tokens=config.batch_tokens, precision=precision)
 
 
 def standard_error(losses: Sequence[float], lengths: Sequence[int]) -> float:

@@ -1,0 +1,32 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regraft.core import ConfigError
+from regraft.lm.batches import plan_batches
+
+lengths = st.lists(st.integers(0, 60), max_size=20)
+
+
+@given(lengths, st.integers(1, 200), st.integers(2, 50))
+def test_every_token_but_the_first_is_scored_once_with_enough_before_it(lengths, batch_tokens, window):
+    batches = plan_batches(lengths, batch_tokens=batch_tokens, window=window)
+    scored = [(p.document, i) for batch in batches for p in batch for i in range(p.scored_from, p.stop)]
+    assert sorted(scored) == [(d, i) for d, n in enumerate(lengths) for i in range(1, n)]
+    for batch in batches:
+        width = max(piece.num_inputs for piece in batch)
+        assert width <= window
+        assert len(batch) == 1 or width * len(batch) <= batch_tokens
+        for piece in batch:
+            assert piece.scored_from - piece.start >= (1 if piece.start == 0 else window // 2)
+
+
+@given(lengths)
+def test_the_longest_comes_first(lengths):
+    widths = [batch[0].num_inputs for batch in plan_batches(lengths, batch_tokens=50, window=40)]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_sizes_that_make_no_batch_are_refused():
+    with pytest.raises(ConfigError, match="window is 1"):
+        plan_batches([3], batch_tokens=8, window=1)

@@ -1,0 +1,104 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regraft.core import ConfigError, Execution, StepFailed, Store, run
+from regraft.corpus import tables
+from regraft.lm.load import load_model, load_tokenizer
+from regraft.lm.loss import document_losses
+from regraft.lm.tiny import TinyConfig, make_tiny, tiny_model_folder
+from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
+from regraft.mixture.prefixes import prefix_of
+from tests.mixture.conftest import DEBIAN, NETWORK, annotation, corpus, make
+
+DOCS = (("zh", DEBIAN), ("en", NETWORK), ("zh", ""), ("zh", DEBIAN * 20), ("", "?"))
+TINY = make_tiny.step("tiny", TinyConfig())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.set_num_threads(1)
+    return tiny_model_folder(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder):
+    return load_tokenizer(folder)
+
+
+def step(docs=DOCS, **fields):
+    config = DifficultyConfig(**({"languages": ("zh",), "max_tokens": 200} | fields))
+    return score_difficulty.step("difficulty", config, docs=corpus(*docs), model=TINY)
+
+
+def test_only_the_languages_named_are_scored_and_rows_stay_aligned(tmp_path, folder, tokenizer):
+    artifact = make(step(), tmp_path)
+    rows = annotation(artifact, tables.LOSSES)
+    assert [row["id"] for row in rows] == ["d0", "d1", "d2", "d3", "d4"]
+    assert [row["tokens"] > 0 for row in rows] == [True, False, False, True, False]
+    assert [row["bytes"] > 0 for row in rows] == [True, False, False, True, False]
+    ids = [0, *tokenizer.encode(DEBIAN).ids]
+    assert rows[0]["loss"] == pytest.approx(document_losses(load_model(folder), [ids])[0], rel=1e-4)
+    assert (rows[0]["tokens"], rows[0]["bytes"]) == (len(ids) - 1, len(DEBIAN.encode()))
+    assert rows[3]["tokens"] == 200
+    metrics = artifact.manifest.metrics
+    assert (metrics["documents"], metrics["scored_documents"]) == (5, 3)
+    assert metrics["scored_tokens"] == sum(row["tokens"] for row in rows)
+    assert [rows[0]["loss"], rows[3]["loss"]] == pytest.approx([503.4500, 1307.3454], abs=1e-2)
+
+
+class Killed(BaseException):
+    """Stops a run as a kill does: nothing catches it."""
+
+
+class KillAfterOneBatch:
+    """Progress whose first tick ends the run."""
+
+    def track(self, label, total, unit, done=0):
+        return self
+
+    def advance(self, amount=1, note=""):
+        raise Killed
+
+    def finish(self, ticker):
+        pass
+
+
+def test_the_same_scores_come_out_after_a_crash(tmp_path):
+    whole = make(step(batch_tokens=100), tmp_path / "whole")
+    store = Store(tmp_path / "cut" / "store")
+    with pytest.raises(Killed):
+        run([step(batch_tokens=100)], store, Execution(cache=tmp_path), KillAfterOneBatch())
+    assert [len(path.read_text().splitlines()) for path in store.root.rglob("losses.jsonl")] == [1]
+    again = make(step(batch_tokens=100), tmp_path / "cut")
+    assert again.manifest.content_digest == whole.manifest.content_digest
+
+
+def test_a_language_without_documents_is_refused_with_what_there_is(tmp_path):
+    with pytest.raises(StepFailed, match=r"No document is in \('fr',\); the corpus has \['', 'en', 'zh'\]"):
+        make(step(languages=("fr",)), tmp_path)
+
+
+@given(text=st.text(max_size=60), max_tokens=st.integers(1, 40))
+def test_the_bytes_of_a_prefix_are_those_of_its_tokens(tokenizer, text, max_tokens):
+    prefix = prefix_of(text, tokenizer, "<|endoftext|>", max_tokens)
+    whole = tokenizer.encode(text).ids
+    assert prefix.ids == [0, *whole[:max_tokens]]
+    if len(whole) <= max_tokens:
+        assert prefix.num_bytes == len(text.encode())
+    else:
+        assert len(tokenizer.decode(prefix.ids).rstrip("\ufffd").encode()) <= prefix.num_bytes <= len(text.encode())
+
+
+def test_without_a_begin_token_the_first_token_is_not_scored(tokenizer):
+    prefix = prefix_of(NETWORK, tokenizer, "", 1000)
+    first = tokenizer.decode(prefix.ids[:1])
+    assert prefix.num_scored == len(tokenizer.encode(NETWORK).ids) - 1
+    assert prefix.num_bytes == len(NETWORK.encode()) - len(first.encode())
+
+
+@pytest.mark.parametrize("fields", [{"languages": ()}, {"languages": ("zh",), "max_tokens": 0}])
+def test_settings_that_score_nothing_are_refused(fields):
+    with pytest.raises(ConfigError):
+        DifficultyConfig(**fields)
