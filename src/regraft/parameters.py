@@ -1,9 +1,10 @@
 """Parameters of a recipe, from the command line or a file: typed, checked and explained alike by its signature."""
 
 import tomllib
+import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import cyclopts
 
@@ -33,8 +34,24 @@ def show_help(recipe: Recipe, name: str) -> None:
 
 def _app(recipe: Recipe, name: str) -> cyclopts.App:
     app = cyclopts.App(name=f"regraft run {name}", help_flags=[], version_flags=[], usage="")
-    app.default(recipe)
+    app.default(_strict(recipe))
     return app
+
+
+def _strict(recipe: Recipe) -> Recipe:
+    """Return the same function, whose `int` parameters take whole numbers only; cyclopts would round `4.5`."""
+    same = types.FunctionType(
+        recipe.__code__, recipe.__globals__, recipe.__name__, recipe.__defaults__, recipe.__closure__
+    )
+    same.__kwdefaults__, same.__doc__ = recipe.__kwdefaults__, recipe.__doc__
+    hints = get_type_hints(recipe, include_extras=True)
+    whole = Annotated[int, cyclopts.Parameter(converter=_whole_number)]
+    same.__annotations__ = {name: whole if hint is int else hint for name, hint in hints.items()}
+    return same
+
+
+def _whole_number(_: type, tokens: Sequence[cyclopts.Token]) -> int:
+    return int(tokens[0].value.replace(",", ""))
 
 
 def _parse(app: cyclopts.App, tokens: Sequence[str], place: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class NumbersConfig:
     factor: float = 1.0
 
 
-@stage(version=1, makes=Kind.CORPUS, describe=lambda config: f"{config.count} numbers")
+@stage(version=1, makes=Kind.FILES, describe=lambda config: f"{config.count} numbers")
 def write_numbers(config: NumbersConfig, ctx: Context) -> Metrics:
     """Write `count` numbers, one a line; continues from scratch."""
     part = ctx.scratch / "numbers.txt"
@@ -34,7 +34,7 @@ class SumConfig:
     label: str = "sum"
 
 
-@stage(version=1, makes=Kind.EVALUATION, numbers=many(Kind.CORPUS), weights=optional(Kind.ANNOTATION))
+@stage(version=1, makes=Kind.FILES, numbers=many(Kind.FILES), weights=optional(Kind.ANNOTATION))
 def add_up(config: SumConfig, ctx: Context) -> Metrics:
     """Add up the numbers of all inputs."""
     total = sum(float(x) for a in ctx.inputs["numbers"] for x in a.file("numbers.txt").read_text("ascii").split())
@@ -62,7 +62,7 @@ class FailConfig:
     error: str = "boom"
 
 
-@stage(version=1, makes=Kind.CORPUS)
+@stage(version=1, makes=Kind.FILES)
 def fail_halfway(config: FailConfig, ctx: Context) -> Metrics:
     """Write something, then raise; `disk full` writes to a device that is."""
     (ctx.out / "half.txt").write_text("half", "ascii")

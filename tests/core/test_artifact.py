@@ -15,7 +15,7 @@ def made(tmp_path: Path) -> Artifact:
 
 def test_the_manifest_says_what_made_it(tmp_path: Path) -> None:
     manifest = open_artifact(made(tmp_path).path).manifest
-    assert (manifest.step, manifest.stage, manifest.version, manifest.kind) == ("total", "add_up", 1, "evaluation")
+    assert (manifest.step, manifest.stage, manifest.version, manifest.kind) == ("total", "add_up", 1, "files")
     assert manifest.config == {"!": "SumConfig", "label": "sum"}
     assert [(i.role, i.step) for i in manifest.inputs] == [("numbers", "a"), ("numbers", "b")]
     assert manifest.metrics == {"total": 4.0}

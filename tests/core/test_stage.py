@@ -29,8 +29,8 @@ def numbers(name: str = "numbers", count: int = 3) -> Step[NumbersConfig]:
         ),
         (lambda: add_up.step("s", SumConfig(), numbers="x"), "input 'numbers' is a str; give a step"),  # pyright: ignore[reportArgumentType]
         (
-            lambda: add_up.step("s", SumConfig(), numbers=add_up.step("t", SumConfig(), numbers=numbers())),
-            "takes corpus, but step 't' makes evaluation",
+            lambda: add_up.step("s", SumConfig(), numbers=numbers(), weights=numbers()),
+            "input 'weights' takes annotation, but step 'numbers' makes files",
         ),
         (
             lambda: add_up.step("s", SumConfig(), numbers=numbers(), weights=[numbers(), numbers()]),

@@ -97,7 +97,7 @@ def write_gguf(folder: Path, target: Path) -> Path:
     return target
 
 
-def test_a_folder_is_copied_without_its_pickles_and_code(source, tmp_path):
+def test_a_folder_is_copied_without_its_pickles_and_code(source: Path, tmp_path: Path) -> None:
     (source / "pytorch_model.bin").write_bytes(b"x")
     (source / "modeling_own.py").write_text("")
     artifact = make(local(source), tmp_path)
@@ -116,26 +116,28 @@ def test_a_folder_is_copied_without_its_pickles_and_code(source, tmp_path):
         assert (artifact.path / "model" / name).read_bytes() == (source / name).read_bytes()
 
 
-def test_what_happens_to_the_folder_later_does_not_change_the_artifact(source, tmp_path):
+def test_what_happens_to_the_folder_later_does_not_change_the_artifact(source: Path, tmp_path: Path) -> None:
     artifact = make(local(source), tmp_path)
     with (source / "model.safetensors").open("r+b") as file:
         file.write(b"overwritten")
     load_model(artifact.file("model"))
 
 
-def test_a_folder_of_pickles_is_refused(source, tmp_path):
+def test_a_folder_of_pickles_is_refused(source: Path, tmp_path: Path) -> None:
     (source / "model.safetensors").rename(source / "pytorch_model.bin")
     with pytest.raises(StepFailed, match=r"only \['pytorch_model.bin'\]: pickles can run code"):
         make(local(source), tmp_path)
 
 
-def test_a_folder_without_a_fast_tokenizer_is_refused(source, tmp_path):
+def test_a_folder_without_a_fast_tokenizer_is_refused(source: Path, tmp_path: Path) -> None:
     (source / "tokenizer.json").unlink()
     with pytest.raises(StepFailed, match=r"has no tokenizer\.json"):
         make(local(source), tmp_path)
 
 
-def test_a_gguf_file_becomes_safetensors_with_the_same_logits(source, tmp_path, capfd):
+def test_a_gguf_file_becomes_safetensors_with_the_same_logits(
+    source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     write_gguf(source, tmp_path / "tiny.gguf")
     files = given_file.step("files", GivenFile(raw=RawFiles(root=str(tmp_path / "tiny.gguf"))))
     digest = sha256_of(tmp_path / "tiny.gguf")
@@ -151,7 +153,7 @@ def test_a_gguf_file_becomes_safetensors_with_the_same_logits(source, tmp_path, 
         make(wrong, tmp_path)
 
 
-def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path, monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     step = import_backbone.step("base", BackboneConfig(name="nobody/nothing", revision="abc"))
     with pytest.raises(StepFailed, match=r"nobody/nothing@abc cannot be fetched from the hub .* local `folder`"):
@@ -167,11 +169,11 @@ def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path, monkeypatch):
         ({"name": "a/b", "revision": "c", "gguf_sha256": "d"}, "but no gguf"),
     ],
 )
-def test_a_config_without_exactly_one_origin_is_refused(fields, message):
+def test_a_config_without_exactly_one_origin_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BackboneConfig(**fields)
 
 
-def test_gguf_and_files_belong_together(tmp_path):
+def test_gguf_and_files_belong_together(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="belong together"):
         make(import_backbone.step("base", BackboneConfig(gguf="a.gguf")), tmp_path)

@@ -9,7 +9,9 @@ lengths = st.lists(st.integers(0, 60), max_size=20)
 
 
 @given(lengths, st.integers(1, 200), st.integers(2, 50))
-def test_every_token_but_the_first_is_scored_once_with_enough_before_it(lengths, batch_tokens, window):
+def test_every_token_but_the_first_is_scored_once_with_enough_before_it(
+    lengths: list[int], batch_tokens: int, window: int
+) -> None:
     batches = plan_batches(lengths, batch_tokens=batch_tokens, window=window)
     scored = [(p.document, i) for batch in batches for p in batch for i in range(p.scored_from, p.stop)]
     assert sorted(scored) == [(d, i) for d, n in enumerate(lengths) for i in range(1, n)]
@@ -22,11 +24,11 @@ def test_every_token_but_the_first_is_scored_once_with_enough_before_it(lengths,
 
 
 @given(lengths)
-def test_the_longest_comes_first(lengths):
+def test_the_longest_comes_first(lengths: list[int]) -> None:
     widths = [batch[0].num_inputs for batch in plan_batches(lengths, batch_tokens=50, window=40)]
     assert widths == sorted(widths, reverse=True)
 
 
-def test_sizes_that_make_no_batch_are_refused():
+def test_sizes_that_make_no_batch_are_refused() -> None:
     with pytest.raises(ConfigError, match="window is 1"):
         plan_batches([3], batch_tokens=8, window=1)

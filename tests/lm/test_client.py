@@ -18,7 +18,7 @@ from regraft.lm.chat import ChatRequest, Message
 from regraft.lm.client import Limits, Outcome, generate
 from regraft.lm.endpoint import Endpoint
 from regraft.lm.responses import ResponseStore
-from tests.lm.loopback import Handler, echo, serving
+from tests.lm.loopback import Handler, completion, echo, serving
 
 QUICK = Limits(concurrency=4, max_attempts=3, first_backoff_s=0.01, max_backoff_s=0.05, timeout_s=5)
 

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -5,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import PreTrainedModel
 
 from regraft.core import ConfigError, RegraftError
 from regraft.lm.loss import (
@@ -27,7 +31,7 @@ def tokens(*shape: int, seed: int = 0, below: int = 512) -> Tensor:
     return torch.randint(below, shape, generator=torch.Generator().manual_seed(seed))
 
 
-def loss_alone(model, document: list[int]) -> float:
+def loss_alone(model: PreTrainedModel, document: list[int]) -> float:
     ids = torch.tensor([document])
     with torch.no_grad():
         logits = model(input_ids=ids[:, :-1]).logits[0]
@@ -36,7 +40,7 @@ def loss_alone(model, document: list[int]) -> float:
 
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(0, 40), chunk=st.integers(1, 50), seed=st.integers(0, 99))
-def test_chunks_give_the_value_and_the_gradients_of_plain_cross_entropy(n, chunk, seed):
+def test_chunks_give_the_value_and_the_gradients_of_plain_cross_entropy(n: int, chunk: int, seed: int) -> None:
     hidden, weight = random(n, 8, seed=seed).requires_grad_(), random(30, 8, seed=seed + 1).requires_grad_()
     labels = torch.where(tokens(n, seed=seed, below=4) == 0, IGNORED, tokens(n, seed=seed, below=30))
     found = chunked_cross_entropy(hidden, weight, labels, chunk_tokens=chunk)
@@ -47,7 +51,7 @@ def test_chunks_give_the_value_and_the_gradients_of_plain_cross_entropy(n, chunk
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_the_logits_of_all_positions_never_exist():
+def test_the_logits_of_all_positions_never_exist() -> None:
     largest = 0
 
     class Watch(TorchDispatchMode):
@@ -63,7 +67,7 @@ def test_the_logits_of_all_positions_never_exist():
     assert largest == 16 * 1000
 
 
-def test_tied_weights_get_gradients_from_both_ends(tiny):
+def test_tied_weights_get_gradients_from_both_ends(tiny: PreTrainedModel) -> None:
     ids, labels = tokens(2, 16), tokens(2, 16, seed=1)
     positions = torch.arange(16).expand(2, -1)
     sequence_loss(tiny, ids, positions, labels, chunk_tokens=7).backward()
@@ -73,7 +77,7 @@ def test_tied_weights_get_gradients_from_both_ends(tiny):
     torch.testing.assert_close(found, weight.grad, rtol=1e-4, atol=1e-4)
 
 
-def test_under_autocast_the_loss_stays_in_fp32_and_close(tiny):
+def test_under_autocast_the_loss_stays_in_fp32_and_close(tiny: PreTrainedModel) -> None:
     ids, labels, positions = tokens(2, 32), tokens(2, 32, seed=1), torch.arange(32).expand(2, -1)
     plain = sequence_loss(tiny, ids, positions, labels)
     with torch.autocast("cpu", torch.bfloat16):
@@ -84,14 +88,14 @@ def test_under_autocast_the_loss_stays_in_fp32_and_close(tiny):
     found.backward()
 
 
-def test_bias_and_softcap_of_a_head_are_applied():
+def test_bias_and_softcap_of_a_head_are_applied() -> None:
     hidden, weight, bias, labels = random(5, 4), random(9, 4), random(9, seed=2), tokens(5, below=9)
     logits = 3.0 * torch.tanh((hidden @ weight.T + bias) / 3.0)
     found = token_losses(hidden, weight, labels, head_bias=bias, softcap=3.0, chunk_tokens=2)
     torch.testing.assert_close(found, F.cross_entropy(logits, labels, reduction="none"))
 
 
-def test_a_softcap_of_the_model_is_applied_and_other_scales_are_refused(tiny):
+def test_a_softcap_of_the_model_is_applied_and_other_scales_are_refused(tiny: PreTrainedModel) -> None:
     ids, positions = tokens(1, 8), torch.arange(8)[None]
     plain = sequence_loss(tiny, ids, positions, ids)
     tiny.config.final_logit_softcapping = 2.0
@@ -101,15 +105,17 @@ def test_a_softcap_of_the_model_is_applied_and_other_scales_are_refused(tiny):
         sequence_loss(tiny, ids, positions, ids)
 
 
-def test_packed_documents_do_not_see_each_other(tiny):
+def test_packed_documents_do_not_see_each_other(tiny: PreTrainedModel) -> None:
     assert leak_self_test(tiny) < 1e-4
 
 
 @pytest.mark.parametrize("argument", [{"use_cache": True}, {"attention_mask": torch.ones(2, 84, dtype=torch.long)}])
-def test_the_self_test_finds_a_leak(tiny, monkeypatch, argument):
+def test_the_self_test_finds_a_leak(
+    tiny: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, argument: dict[str, Any]
+) -> None:
     forward = tiny.base_model.forward
 
-    def leaky(**given):
+    def leaky(**given: Any):
         return forward(**(given | argument if len(given["input_ids"]) == 2 else given))
 
     monkeypatch.setattr(tiny.base_model, "forward", leaky)
@@ -117,18 +123,20 @@ def test_the_self_test_finds_a_leak(tiny, monkeypatch, argument):
         leak_self_test(tiny)
 
 
-def test_the_self_test_finds_a_head_that_is_not_what_it_seems(tiny, monkeypatch):
+def test_the_self_test_finds_a_head_that_is_not_what_it_seems(
+    tiny: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forward = tiny.lm_head.forward
     monkeypatch.setattr(tiny.lm_head, "forward", lambda hidden: 0.5 * forward(hidden))
     with pytest.raises(RegraftError, match="changes its logits"):
         leak_self_test(tiny)
 
 
-def test_a_packed_row_has_the_losses_of_its_documents_alone(tiny):
+def test_a_packed_row_has_the_losses_of_its_documents_alone(tiny: PreTrainedModel) -> None:
     documents = [tokens(n, seed=n).tolist() for n in (9, 2, 21)]
-    ids = torch.tensor([sum(documents, [])])
+    ids = torch.tensor([[t for d in documents for t in d]])
     positions = torch.cat([torch.arange(len(d)) for d in documents])[None]
-    labels = torch.tensor([sum([[*d[1:], IGNORED] for d in documents], [])])
+    labels = torch.tensor([[t for d in documents for t in (*d[1:], IGNORED)]])
     found = position_losses(tiny, ids, positions, labels)[0].detach().split([9, 2, 21])
     assert [float(part.sum()) for part in found] == pytest.approx([loss_alone(tiny, d) for d in documents], rel=1e-5)
 
@@ -140,7 +148,9 @@ def documents() -> list[list[int]]:
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 70, 100_000])
-def test_document_losses_do_not_depend_on_the_batches(tiny, documents, batch_tokens):
+def test_document_losses_do_not_depend_on_the_batches(
+    tiny: PreTrainedModel, documents: list[list[int]], batch_tokens: int
+) -> None:
     plain = [loss_alone(tiny, d) if len(d) > 1 else 0.0 for d in documents]
     told: list[float] = []
     found = document_losses(tiny, documents, batch_tokens=batch_tokens, advance=told.append)
@@ -148,7 +158,7 @@ def test_document_losses_do_not_depend_on_the_batches(tiny, documents, batch_tok
     assert sum(told) == sum(max(len(d) - 1, 0) for d in documents)
 
 
-def test_a_long_document_is_scored_in_windows_that_overlap(tiny):
+def test_a_long_document_is_scored_in_windows_that_overlap(tiny: PreTrainedModel) -> None:
     document = tokens(100, seed=5).tolist()
     ids = torch.tensor([document])
     expected = loss_alone(tiny, document[:21])
@@ -162,24 +172,28 @@ def test_a_long_document_is_scored_in_windows_that_overlap(tiny):
     assert document_losses(tiny, [document], window=99) == pytest.approx([loss_alone(tiny, document)], rel=1e-5)
 
 
-def test_bfloat16_is_close(tiny, documents):
+def test_bfloat16_is_close(tiny: PreTrainedModel, documents: list[list[int]]) -> None:
     found = document_losses(tiny, documents, precision="bfloat16")
     assert found == pytest.approx(document_losses(tiny, documents), rel=0.01)
 
 
-def test_scoring_restores_the_training_mode_and_needs_no_gradients(tiny, documents):
+def test_scoring_restores_the_training_mode_and_needs_no_gradients(
+    tiny: PreTrainedModel, documents: list[list[int]]
+) -> None:
     tiny.train()
     document_losses(tiny, documents[:3])
     assert tiny.training
     assert all(p.grad is None for p in tiny.parameters())
 
 
-def test_a_token_outside_the_vocabulary_is_refused(tiny):
+def test_a_token_outside_the_vocabulary_is_refused(tiny: PreTrainedModel) -> None:
     with pytest.raises(ConfigError, match="Document 1 has the token 512, but the model knows 0 to 511"):
         document_losses(tiny, [[1, 2], [3, 512]])
 
 
-def test_a_killed_scoring_continues_with_the_same_numbers(tiny, documents, tmp_path, monkeypatch):
+def test_a_killed_scoring_continues_with_the_same_numbers(
+    tiny: PreTrainedModel, documents: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = document_losses(tiny, documents, batch_tokens=70)
 
     amounts: list[float] = []

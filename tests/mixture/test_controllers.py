@@ -1,5 +1,8 @@
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, given
@@ -29,7 +32,7 @@ def observe(
     ]
 
 
-def test_the_worked_example_of_the_paper_facts():
+def test_the_worked_example_of_the_paper_facts() -> None:
     terms = TopicPerplexity(step_size=0.5).next_shares(observe([0.06, -0.37, 0.06])).terms
     assert [round(t.delta, 3) for t in terms] == [0.162, -1.0, 0.162]
     assert [round(t.factor, 3) for t in terms] == [1.081, 0.5, 1.081]
@@ -37,7 +40,7 @@ def test_the_worked_example_of_the_paper_facts():
 
 
 @pytest.mark.parametrize("normaliser", NORMALISERS)
-def test_the_directions_of_figure_1(normaliser):
+def test_the_directions_of_figure_1(normaliser: Literal["max_abs", "sum_abs", "zscore"]) -> None:
     figure = (("a", 1.26, 1.32), ("b", 1.82, 1.45), ("c", 1.54, 1.60))
     observed = [TopicLoss(topic=name, share=1 / 3, loss=now, before=before) for name, before, now in figure]
     up, down, up_too = TopicPerplexity(normaliser=normaliser).next_shares(observed).shares.values()
@@ -47,7 +50,9 @@ def test_the_directions_of_figure_1(normaliser):
 
 @pytest.mark.parametrize("normaliser", NORMALISERS)
 @given(changes=any_changes, scale=st.floats(0.1, 10))
-def test_the_unit_of_the_loss_does_not_matter(normaliser, changes, scale):
+def test_the_unit_of_the_loss_does_not_matter(
+    normaliser: Literal["max_abs", "sum_abs", "zscore"], changes: list[float], scale: float
+) -> None:
     assert normalise([c * scale for c in changes], normaliser) == pytest.approx(
         normalise(changes, normaliser), abs=1e-6
     )
@@ -55,7 +60,9 @@ def test_the_unit_of_the_loss_does_not_matter(normaliser, changes, scale):
 
 @pytest.mark.parametrize("normaliser", NORMALISERS)
 @given(changes=any_changes, random=st.randoms())
-def test_the_order_of_the_topics_does_not_matter(normaliser, changes, random):
+def test_the_order_of_the_topics_does_not_matter(
+    normaliser: Literal["max_abs", "sum_abs", "zscore"], changes: list[float], random: Random
+) -> None:
     observed = observe(changes)
     mixed = random.sample(observed, len(observed))
     rule = TopicPerplexity(normaliser=normaliser)
@@ -64,20 +71,22 @@ def test_the_order_of_the_topics_does_not_matter(normaliser, changes, random):
 
 @pytest.mark.parametrize("normaliser", NORMALISERS)
 @given(change=st.floats(-1, 1), count=st.integers(2, 12))
-def test_what_changes_all_topics_alike_moves_no_share(normaliser, change, count):
+def test_what_changes_all_topics_alike_moves_no_share(
+    normaliser: Literal["max_abs", "sum_abs", "zscore"], change: float, count: int
+) -> None:
     decision = TopicPerplexity(normaliser=normaliser).next_shares(observe([change] * count))
     assert list(decision.shares.values()) == pytest.approx([1 / count] * count)
 
 
 @given(changes=any_changes, step=st.floats(0, 0.99))
-def test_the_worse_a_topic_became_the_larger_its_share(changes, step):
+def test_the_worse_a_topic_became_the_larger_its_share(changes: list[float], step: float) -> None:
     shares = list(TopicPerplexity(step_size=step).next_shares(observe(changes)).shares.values())
     assert math.fsum(shares) == pytest.approx(1)
     ranked = sorted(range(len(changes)), key=lambda i: changes[i])
-    assert all(shares[a] <= shares[b] + 1e-12 for a, b in zip(ranked, ranked[1:], strict=False))
+    assert all(shares[a] <= shares[b] + 1e-12 for a, b in pairwise(ranked))
 
 
-def test_a_change_within_noise_counts_as_none():
+def test_a_change_within_noise_counts_as_none() -> None:
     rule = TopicPerplexity(noise_gate=2.0)
     still = rule.next_shares(observe([0.05, -0.03], errors=[0.03, 0.02]))
     assert list(still.shares.values()) == [0.5, 0.5]
@@ -87,33 +96,33 @@ def test_a_change_within_noise_counts_as_none():
     assert [t.delta for t in moved.terms] == pytest.approx([1.0, 0.0])
 
 
-def test_a_gated_topic_stays_where_it_is_under_zscore():
+def test_a_gated_topic_stays_where_it_is_under_zscore() -> None:
     decision = TopicPerplexity(normaliser="zscore").next_shares(observe([0.5, 0.4, 0.01], errors=[0.1, 0.1, 0.1]))
     assert decision.terms[2].factor == 1
 
 
-def test_a_topic_without_an_earlier_loss_is_not_moved():
+def test_a_topic_without_an_earlier_loss_is_not_moved() -> None:
     observed = [TopicLoss(topic="a", share=0.5, loss=2.0, before=None), *observe([0.1], [0.5])]
     terms = TopicPerplexity().next_shares(observed).terms
     assert (terms[0].factor, terms[0].reason) == (1.0, "no loss to compare with")
     assert terms[1].factor == 1.5
 
 
-def test_perplexity_as_measure_weighs_topics_of_high_perplexity():
+def test_perplexity_as_measure_weighs_topics_of_high_perplexity() -> None:
     easy = TopicLoss(topic="easy", share=0.5, loss=1.1, before=1.0)
     hard = TopicLoss(topic="hard", share=0.5, loss=4.1, before=4.0)
     assert TopicPerplexity(measure="perplexity").next_shares([easy, hard]).shares["hard"] > 0.55
     assert TopicPerplexity(measure="loss").next_shares([easy, hard]).shares["hard"] == pytest.approx(0.5)
 
 
-def test_weights_scale_the_step_of_a_topic():
+def test_weights_scale_the_step_of_a_topic() -> None:
     decision = TopicPerplexity(step_size=0.25, weights={"t0": 2.0, "t1": 0.0}).next_shares(observe([0.1, 0.1, 0.1]))
     assert [t.factor for t in decision.terms] == [1.5, 1.0, 1.25]
     with pytest.raises(ConfigError, match="'t9'"):
         TopicPerplexity(weights={"t9": 1.0}).next_shares(observe([0.1, 0.1]))
 
 
-def test_floor_and_cap_hold_and_say_so():
+def test_floor_and_cap_hold_and_say_so() -> None:
     rule = TopicPerplexity(step_size=0.9, floor=0.05, cap=0.5)
     decision = rule.next_shares(observe([1, -1, -1, 1], shares=[0.6, 0.06, 0.14, 0.2]))
     shares = list(decision.shares.values())
@@ -125,7 +134,7 @@ def test_floor_and_cap_hold_and_say_so():
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=20).filter(lambda w: sum(w) > 1e-6), st.floats(0, 1), st.floats(0, 1)
 )
-def test_projection_gives_a_distribution_within_the_bounds(weights, low, high):
+def test_projection_gives_a_distribution_within_the_bounds(weights: list[float], low: float, high: float) -> None:
     n = len(weights)
     floor, cap = low / n, 1 / n + high * (1 - 1 / n)
     assume(sum(cap if w > 0 else floor for w in weights) >= 1)
@@ -133,11 +142,11 @@ def test_projection_gives_a_distribution_within_the_bounds(weights, low, high):
     assert math.fsum(shares) == pytest.approx(1, abs=1e-9)
     assert all(floor <= s <= cap for s in shares)
     free = [(w, s) for w, s in zip(weights, shares, strict=True) if floor < s < cap and w > 1e-9]
-    assert all(a[1] * b[0] == pytest.approx(b[1] * a[0]) for a, b in zip(free, free[1:], strict=False))
+    assert all(a[1] * b[0] == pytest.approx(b[1] * a[0]) for a, b in pairwise(free))
 
 
 @pytest.mark.parametrize(("floor", "cap"), [(0.4, 1.0), (0.0, 0.3)])
-def test_bounds_that_no_distribution_keeps_are_refused(floor, cap):
+def test_bounds_that_no_distribution_keeps_are_refused(floor: float, cap: float) -> None:
     with pytest.raises(ConfigError, match="3 topics cannot have shares"):
         TopicPerplexity(floor=floor, cap=cap).next_shares(observe([0.1, 0.2, 0.3]))
 
@@ -145,12 +154,12 @@ def test_bounds_that_no_distribution_keeps_are_refused(floor, cap):
 @pytest.mark.parametrize(
     "fields", [{"step_size": 1.0}, {"step_size": 0.6, "weights": {"a": 2.0}}, {"floor": 0.6, "cap": 0.5}]
 )
-def test_settings_that_make_no_sense_are_refused(fields):
+def test_settings_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         TopicPerplexity(**fields)
 
 
-def test_fixed_keeps_the_shares():
+def test_fixed_keeps_the_shares() -> None:
     decision = Fixed().next_shares(observe([0.3, -0.1], shares=[0.7, 0.3]))
     assert decision.shares == {"t0": 0.7, "t1": 0.3}
     assert {t.reason for t in decision.terms} == {"fixed"}

@@ -1,7 +1,11 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from regraft.core import ConfigError, Execution, StepFailed, Store, run
 from regraft.corpus import tables
@@ -17,22 +21,24 @@ TINY = make_tiny.step("tiny", TinyConfig())
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory):
     torch.set_num_threads(1)
     return tiny_model_folder(tmp_path_factory.mktemp("tiny") / "model")
 
 
 @pytest.fixture(scope="module")
-def tokenizer(folder):
+def tokenizer(folder: Path):
     return load_tokenizer(folder)
 
 
-def step(docs=DOCS, **fields):
+def step(docs: tuple[tuple[str, str], ...] = DOCS, **fields: Any):
     config = DifficultyConfig(**({"languages": ("zh",), "max_tokens": 200} | fields))
     return score_difficulty.step("difficulty", config, docs=corpus(*docs), model=TINY)
 
 
-def test_only_the_languages_named_are_scored_and_rows_stay_aligned(tmp_path, folder, tokenizer):
+def test_only_the_languages_named_are_scored_and_rows_stay_aligned(
+    tmp_path: Path, folder: Path, tokenizer: Tokenizer
+) -> None:
     artifact = make(step(), tmp_path)
     rows = annotation(artifact, tables.LOSSES)
     assert [row["id"] for row in rows] == ["d0", "d1", "d2", "d3", "d4"]
@@ -55,7 +61,7 @@ class Killed(BaseException):
 class KillAfterOneBatch:
     """Progress whose first tick ends the run."""
 
-    def track(self, label, total, unit, done=0):
+    def track(self, label, total: int, unit, done=0):
         return self
 
     def advance(self, amount=1, note=""):
@@ -65,7 +71,7 @@ class KillAfterOneBatch:
         pass
 
 
-def test_the_same_scores_come_out_after_a_crash(tmp_path):
+def test_the_same_scores_come_out_after_a_crash(tmp_path: Path) -> None:
     whole = make(step(batch_tokens=100), tmp_path / "whole")
     store = Store(tmp_path / "cut" / "store")
     with pytest.raises(Killed):
@@ -75,13 +81,13 @@ def test_the_same_scores_come_out_after_a_crash(tmp_path):
     assert again.manifest.content_digest == whole.manifest.content_digest
 
 
-def test_a_language_without_documents_is_refused_with_what_there_is(tmp_path):
+def test_a_language_without_documents_is_refused_with_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match=r"No document is in \('fr',\); the corpus has \['', 'en', 'zh'\]"):
         make(step(languages=("fr",)), tmp_path)
 
 
 @given(text=st.text(max_size=60), max_tokens=st.integers(1, 40))
-def test_the_bytes_of_a_prefix_are_those_of_its_tokens(tokenizer, text, max_tokens):
+def test_the_bytes_of_a_prefix_are_those_of_its_tokens(tokenizer: Tokenizer, text: str, max_tokens: int) -> None:
     prefix = prefix_of(text, tokenizer, "<|endoftext|>", max_tokens)
     whole = tokenizer.encode(text).ids
     assert prefix.ids == [0, *whole[:max_tokens]]
@@ -91,7 +97,7 @@ def test_the_bytes_of_a_prefix_are_those_of_its_tokens(tokenizer, text, max_toke
         assert len(tokenizer.decode(prefix.ids).rstrip("\ufffd").encode()) <= prefix.num_bytes <= len(text.encode())
 
 
-def test_without_a_begin_token_the_first_token_is_not_scored(tokenizer):
+def test_without_a_begin_token_the_first_token_is_not_scored(tokenizer: Tokenizer) -> None:
     prefix = prefix_of(NETWORK, tokenizer, "", 1000)
     first = tokenizer.decode(prefix.ids[:1])
     assert prefix.num_scored == len(tokenizer.encode(NETWORK).ids) - 1
@@ -99,6 +105,6 @@ def test_without_a_begin_token_the_first_token_is_not_scored(tokenizer):
 
 
 @pytest.mark.parametrize("fields", [{"languages": ()}, {"languages": ("zh",), "max_tokens": 0}])
-def test_settings_that_score_nothing_are_refused(fields):
+def test_settings_that_score_nothing_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         DifficultyConfig(**fields)

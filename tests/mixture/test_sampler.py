@@ -32,7 +32,7 @@ def count(served: list[tuple[StreamKey, int]]) -> dict[StreamKey, int]:
 
 
 @given(any_weights, st.integers(1, 200))
-def test_while_shares_stay_no_stream_is_a_sequence_away_from_its_ideal(weights, total):
+def test_while_shares_stay_no_stream_is_a_sequence_away_from_its_ideal(weights: list[float], total: int) -> None:
     mixture, keys = mixture_of(len(weights))
     shares = shares_of(keys, weights)
     sampler = Sampler(mixture, dict.fromkeys(keys, 10_000), shares)
@@ -43,7 +43,7 @@ def test_while_shares_stay_no_stream_is_a_sequence_away_from_its_ideal(weights, 
 
 @settings(max_examples=50)
 @given(st.integers(2, 8), st.data())
-def test_credits_carry_on_across_share_changes(size, data):
+def test_credits_carry_on_across_share_changes(size: int, data: st.DataObject) -> None:
     mixture, keys = mixture_of(size)
     sampler = Sampler(mixture, dict.fromkeys(keys, 10_000))
     ideal = dict.fromkeys(keys, 0.0)
@@ -58,7 +58,7 @@ def test_credits_carry_on_across_share_changes(size, data):
         assert sum(sampler.served.values()) == pytest.approx(sum(ideal.values()))
 
 
-def test_the_order_inside_a_stream_is_kept_and_the_batch_size_does_not_matter():
+def test_the_order_inside_a_stream_is_kept_and_the_batch_size_does_not_matter() -> None:
     supply = dict.fromkeys([ZH1, ZH2, EN1, EN2], 50)
     whole = Sampler(MIXTURE, supply).next(100)
     for batch in (1, 4, 20):
@@ -72,7 +72,7 @@ def test_the_order_inside_a_stream_is_kept_and_the_batch_size_does_not_matter():
 
 @settings(max_examples=30)
 @given(st.integers(0, 60), st.integers(1, 60))
-def test_a_restored_sampler_goes_on_exactly(before, after):
+def test_a_restored_sampler_goes_on_exactly(before: int, after: int) -> None:
     supply = {ZH1: 7, ZH2: 20, EN1: 60, EN2: 60}
     sampler = Sampler(MIXTURE, supply)
     sampler.next(before)
@@ -81,13 +81,13 @@ def test_a_restored_sampler_goes_on_exactly(before, after):
     assert again.state() == sampler.state()
 
 
-def test_a_state_of_other_streams_is_refused():
+def test_a_state_of_other_streams_is_refused() -> None:
     state = Sampler(MIXTURE, dict.fromkeys([ZH1, EN1, EN2], 5)).state()
     with pytest.raises(ConfigError, match="state has the streams"):
         Sampler.restore(MIXTURE, dict.fromkeys([ZH1, ZH2, EN1, EN2], 5), state)
 
 
-def test_an_ended_stream_passes_its_share_inside_its_source_so_that_languages_keep_theirs():
+def test_an_ended_stream_passes_its_share_inside_its_source_so_that_languages_keep_theirs() -> None:
     sampler = Sampler(MIXTURE, {ZH1: 3, ZH2: 100, EN1: 4, EN2: 300}, {ZH1: 0.1, ZH2: 0.1, EN1: 0.4, EN2: 0.4})
     served = count(sampler.next(200))
     assert (served[ZH1], served[EN1]) == (3, 4)
@@ -101,13 +101,13 @@ def test_an_ended_stream_passes_its_share_inside_its_source_so_that_languages_ke
         assert sampler.effective_shares == pytest.approx({ZH1: 0.0, ZH2: 0.2, EN1: 0.0, EN2: 0.8})
 
 
-def test_a_whole_group_that_ends_passes_to_the_others():
+def test_a_whole_group_that_ends_passes_to_the_others() -> None:
     sampler = Sampler(MIXTURE, {ZH1: 2, EN1: 100, EN2: 100})
     sampler.next(100)
     assert sampler.effective_shares == pytest.approx({ZH1: 0.0, EN1: 0.5, EN2: 0.5})
 
 
-def test_every_sequence_is_served_once_and_then_the_mixture_is_exhausted():
+def test_every_sequence_is_served_once_and_then_the_mixture_is_exhausted() -> None:
     supply = {ZH1: 3, ZH2: 5, EN1: 7, EN2: 11}
     sampler = Sampler(MIXTURE, supply)
     served = sampler.next(26)
@@ -116,7 +116,7 @@ def test_every_sequence_is_served_once_and_then_the_mixture_is_exhausted():
         sampler.next(1)
 
 
-def test_repeat_wraps_up_to_max_epochs_and_says_so():
+def test_repeat_wraps_up_to_max_epochs_and_says_so() -> None:
     mixture = Mixture(groups=GROUPS, exhausted="repeat", max_epochs=2.5)
     sampler = Sampler(mixture, {ZH1: 2, EN1: 100, EN2: 100})
     served = sampler.next(100)
@@ -128,7 +128,7 @@ def test_repeat_wraps_up_to_max_epochs_and_says_so():
     ]
 
 
-def test_stop_names_the_stream_and_serves_nothing_of_that_call():
+def test_stop_names_the_stream_and_serves_nothing_of_that_call() -> None:
     sampler = Sampler(Mixture(groups=GROUPS, exhausted="stop"), {ZH1: 2, EN1: 100, EN2: 100})
     sampler.next(9)
     before = sampler.state()
@@ -137,7 +137,7 @@ def test_stop_names_the_stream_and_serves_nothing_of_that_call():
     assert sampler.state() == before
 
 
-def test_a_share_set_to_zero_is_not_served_and_its_credit_stays_in_the_source():
+def test_a_share_set_to_zero_is_not_served_and_its_credit_stays_in_the_source() -> None:
     sampler = Sampler(MIXTURE, {ZH1: 50, ZH2: 50, EN1: 50, EN2: 50})
     sampler.next(8)
     sampler.set_shares({ZH1: 0.0, ZH2: 0.2, EN1: 0.4, EN2: 0.4})
@@ -146,12 +146,12 @@ def test_a_share_set_to_zero_is_not_served_and_its_credit_stays_in_the_source():
 
 
 @pytest.mark.parametrize("shares", [{ZH1: 1.0}, {ZH1: 0.5, EN1: 0.2, EN2: 0.2}, {ZH1: -0.2, EN1: 0.6, EN2: 0.6}])
-def test_wrong_shares_are_refused(shares):
+def test_wrong_shares_are_refused(shares: dict[StreamKey, float]) -> None:
     sampler = Sampler(MIXTURE, {ZH1: 5, EN1: 5, EN2: 5})
     with pytest.raises(ConfigError):
         sampler.set_shares(shares)
 
 
-def test_the_order_is_pinned():
+def test_the_order_is_pinned() -> None:
     served = Sampler(MIXTURE, dict.fromkeys([ZH1, EN1, EN2], 10)).next(15)
     assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwzbwbwbwzbwbwz"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ SUPPLY = {
 }
 
 
-def test_shares_multiply_and_topics_stand_as_they_occur():
+def test_shares_multiply_and_topics_stand_as_they_occur() -> None:
     assert initial_shares(MIXTURE, SUPPLY) == pytest.approx(
         {
             StreamKey("en", "books", "Law"): 0.2,
@@ -37,13 +39,13 @@ def test_shares_multiply_and_topics_stand_as_they_occur():
     )
 
 
-def test_a_source_without_documents_is_refused_with_what_there_is():
+def test_a_source_without_documents_is_refused_with_what_there_is() -> None:
     english = {key: n for key, n in SUPPLY.items() if key.language == "en"}
     with pytest.raises(ConfigError, match=r"web-zh of group 'zh' has no sequences; there are \['en/books', 'en/web-en"):
         initial_shares(MIXTURE, english)
 
 
-def test_one_source_may_be_split_by_language():
+def test_one_source_may_be_split_by_language() -> None:
     halves = (Source(name="wiki", language="zh", share=0.5), Source(name="wiki", language="en", share=0.5))
     mixture = Mixture(groups=(Group(name="all", share=1.0, sources=halves),))
     shares = initial_shares(mixture, {StreamKey("zh", "wiki", "a"): 1, StreamKey("en", "wiki", "a"): 99})
@@ -60,12 +62,12 @@ def test_one_source_may_be_split_by_language():
         ((ZH, EN), {"exhausted": "repeat"}, "max_epochs"),
     ],
 )
-def test_a_wrong_mixture_is_refused(groups, fields, message):
+def test_a_wrong_mixture_is_refused(groups: tuple[Group, ...], fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Mixture(groups=groups, **fields)
 
 
-def test_topic_shares_move_inside_their_source_only():
+def test_topic_shares_move_inside_their_source_only() -> None:
     shares = initial_shares(MIXTURE, SUPPLY)
     assert topic_shares(shares, "zh", "web-zh") == pytest.approx({"Law": 0.75, "Physics": 0.25})
     moved = with_topic_shares(shares, "zh", "web-zh", {"Law": 0.5, "Physics": 0.5})
@@ -78,18 +80,18 @@ def test_topic_shares_move_inside_their_source_only():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(lambda s: sum(s) > 1e-3), st.integers(0, 10_000))
-def test_whole_counts_sum_exactly_and_stay_within_one(weights, total):
+def test_whole_counts_sum_exactly_and_stay_within_one(weights: list[float], total: int) -> None:
     shares = {i: w / sum(weights) for i, w in enumerate(weights)}
     counts = whole_counts(shares, total)
     assert sum(counts.values()) == total
     assert all(abs(counts[i] - total * shares[i]) < 1 + 1e-6 for i in shares)
 
 
-def test_whole_counts_serve_the_largest_remainder_first():
+def test_whole_counts_serve_the_largest_remainder_first() -> None:
     assert whole_counts({"a": 0.5, "b": 0.3, "c": 0.2}, 7) == {"a": 4, "b": 2, "c": 1}
 
 
-def test_the_budget_says_what_falls_short_and_what_is_unused():
+def test_the_budget_says_what_falls_short_and_what_is_unused() -> None:
     mixture = Mixture(groups=(ZH, EN), exhausted="repeat", max_epochs=1.5)
     lines = planned_budget(mixture, {**SUPPLY, StreamKey("en", "pubmed", "Others"): 9}, 100)
     assert [(b.group, b.source, b.planned, b.supply, b.shortfall) for b in lines] == [

@@ -1,7 +1,7 @@
 """The nearest distribution within bounds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from regraft.core import ConfigError
 
@@ -28,25 +28,25 @@ def project(weights: Sequence[float], floor: float, cap: float) -> list[float]:
         raise ConfigError(f"Shares of {n} topics with the weights {list(weights)} cannot be made.")
     if floor * n > 1 + ROUNDING or math.fsum(cap if weight > 0 else floor for weight in weights) < 1 - ROUNDING:
         raise ConfigError(f"{n} topics cannot have shares between {floor} and {cap} that sum to 1.")
-    scale = _scale(weights, floor, cap)
-    return [_clip(scale * weight, floor, cap) for weight in weights]
+    shares = [0.0] * n
+    free, rest = list(range(n)), 1.0
+    while free:
+        whole = math.fsum(weights[i] for i in free)
+        wanted = {i: rest * (weights[i] / whole) if whole > 0 else rest / len(free) for i in free}
+        held, bound = _outside(wanted, floor, cap)
+        for i in held or free:
+            shares[i] = bound if held else wanted[i]
+        free = [i for i in free if i not in held] if held else []
+        rest -= bound * len(held)
+    return shares
 
 
-def _scale(weights: Sequence[float], floor: float, cap: float) -> float:
-    """Return the factor at which the clipped weights sum to 1: their sum is linear between the factors of the bends."""
-    bends = sorted({bound / weight for weight in weights if weight > 0 for bound in (floor, cap)})
-    low = 0.0
-    for high in bends:
-        below, above = _sum_at(low, weights, floor, cap), _sum_at(high, weights, floor, cap)
-        if above >= 1:
-            return low + (high - low) * (1 - below) / (above - below) if above > below else high
-        low = high
-    return low
+def _outside(wanted: Mapping[int, float], floor: float, cap: float) -> tuple[list[int], float]:
+    """Return the shares that will end at a bound for certain, and that bound; none when all lie inside.
 
-
-def _sum_at(scale: float, weights: Sequence[float], floor: float, cap: float) -> float:
-    return math.fsum(_clip(scale * weight, floor, cap) for weight in weights)
-
-
-def _clip(value: float, floor: float, cap: float) -> float:
-    return min(max(value, floor), cap)
+    Where more is cut off at the cap than is missing at the floor, all others grow, so what is over the cap stays over.
+    """
+    over = [i for i, share in wanted.items() if share > cap]
+    under = [i for i, share in wanted.items() if share < floor]
+    excess, lack = math.fsum(wanted[i] - cap for i in over), math.fsum(floor - wanted[i] for i in under)
+    return (over, cap) if excess >= lack else (under, floor)

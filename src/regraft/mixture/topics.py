@@ -29,7 +29,7 @@ class TopicConfig:
     ngram_length: int = 3
     """n-grams of 1 to this many characters."""
     strength: float = 10.0
-    """Inverse of the regularisation (C of scikit-learn); chosen by cross-validation of the seeds that ship with the project."""
+    """Inverse of the regularisation (C of scikit-learn); by cross-validation of the seeds that ship with regraft."""
     folds: int = 5
     """Of the cross-validation of the seeds."""
     seed: int = 0

@@ -9,9 +9,10 @@ _AFTER = r"[ \t]*(?:\d+)?[*_\]]*[ \t]*(?:[:：][*_]*|(?=\n)|$)[ \t]*"
 
 
 def _heading(names: str) -> "re.Pattern[str]":
-    return re.compile(rf"(?im)^{_DECORATION}{_HEAD}(?:{names}){_AFTER}")
+    return re.compile(rf"(?im)^{_DECORATION}{_HEAD}{_DECORATION}(?:{names}){_AFTER}")
 
 
+_IN_LINE = re.compile(r"(?<=[^\d\s][.?!。？！”\")])[ \t]+(?=[*_]*(?:Solution|Answer)[*_]*[ \t]*:)")
 _PROBLEM = _heading("problem|question|q|exercise|问题|题目|题")
 _SOLUTION = _heading("solution|answer|a|解答|答案|解")
 
@@ -38,6 +39,7 @@ def parse_pair(text: str) -> Pair | str:
     Headings may be bold, numbered, Markdown headings, in another case, on their own line or before the text, and
     called Question and Answer. Text before the problem is dropped; a second pair and what follows it too.
     """
+    text = _IN_LINE.sub("\n", text)
     solution = _SOLUTION.search(text)
     if solution is None:
         return "no section Solution"

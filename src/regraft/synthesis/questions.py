@@ -21,7 +21,7 @@ _NEXT_EN = (
 )
 MIN_PROSE = 60
 """Characters of a line that sentences are taken from; not in the paper."""
-_SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|[。！？](?=[^”」』]|$))")
+_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|[。！？](?=[^”」』]|$))")
 _DEFINITION_EN = re.compile(
     r"^(?P<the>(?:An?|The) )?(?P<term>[A-Za-z][\w+./-]*(?: [\w+./-]+){0,3}?) "
     r"(?P<verb>is|are) (?P<what>(?:an?|the) .{25,})"
@@ -78,7 +78,7 @@ def sentences(text: str) -> Iterator[Sentence]:
     for line in re.finditer(r"[^\n]+", text):
         if not is_prose(line[0], MIN_PROSE) or not line[0].lstrip()[0].isalnum():
             continue
-        found = [(m[0].strip(), line.start() + m.start()) for m in _SENTENCE.finditer(line[0])]
+        found = [(m[0], line.start() + m.start()) for m in _SENTENCE.finditer(line[0])]
         for i, (sentence, start) in enumerate(found):
             yield Sentence(text=sentence, start=start, following=found[i + 1][0] if i + 1 < len(found) else "")
 
@@ -126,7 +126,7 @@ def definition_en(sentence: Sentence, title: str) -> tuple[str, str] | None:
 
 
 def _name(term: str) -> str:
-    """Lower the first letter of a word that is only capital because it begins the sentence: a plural or a plain word."""
+    """Lower the first letter of a plural that is only capital because it begins the sentence."""
     plain = term[0].isupper() and term[1:].islower() and term.endswith("s") and " " not in term
     return term.lower() if plain else term
 

@@ -71,8 +71,10 @@ def snippets_of(document: str, text: str, rule: SnippetRule) -> list[Snippet]:
         last = first
         while last + 1 < len(lines) and lines[last + 1][1] - lines[first][0] <= rule.characters:
             last += 1
+        while last > first and not is_prose(text[slice(*lines[last])], rule.min_line):
+            last -= 1
         snippet = _cut(document, text, lines[first][0], lines[last][1], rule)
-        good = len(snippet.text) >= rule.min_characters and _prose_share(snippet.text, rule) >= rule.min_prose
+        good = is_prose(text[slice(*lines[first])], rule.min_line) and _good(snippet.text, rule)
         if good:
             found.append(snippet)
         first = last + 1 if good else first + 1
@@ -86,10 +88,10 @@ def _cut(document: str, text: str, start: int, end: int, rule: SnippetRule) -> S
     return Snippet(document=document, start=start, end=end, text=text[start:end])
 
 
-def _prose_share(text: str, rule: SnippetRule) -> float:
-    lines = text.splitlines()
+def _good(text: str, rule: SnippetRule) -> bool:
+    lines = text.split("\n")
     prose = sum(len(line) for line in lines if is_prose(line, rule.min_line))
-    return prose / max(1, sum(map(len, lines)))
+    return len(text) >= rule.min_characters and prose >= rule.min_prose * sum(map(len, lines))
 
 
 def balanced(groups: Mapping[str, Sequence[Sequence[Snippet]]], count: int, seed: int) -> list[tuple[str, Snippet]]:

@@ -1,0 +1,100 @@
+import dataclasses
+
+import pytest
+
+from regraft.core import ConfigError
+from regraft.synthesis.measures import Seen, distinct, foreign_numbers, grounding, repetition, words
+from regraft.synthesis.pairs import Pair
+from regraft.synthesis.verify import Demands, Measures, measure
+from tests.synthesis.given import PAGES
+
+SNIPPET = PAGES["kernel"][1]
+GOOD = Pair(
+    problem="What does the kernel of an operating system decide about processes?",
+    solution="The kernel manages the hardware and lends it to programs. It decides which process runs on which processor "
+    "and for how long it may run before the next one is served.",
+)
+
+
+def test_a_grounded_pair_passes():
+    assert Demands().reject(measure(GOOD, SNIPPET, "stop"), "en") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "finish_reason", "reason"),
+    [
+        ({}, "length", "truncated"),
+        ({"problem": "What is this?"}, "stop", "too_short"),
+        ({"solution": "A program."}, "stop", "too_short"),
+        ({"solution": GOOD.solution * 60}, "stop", "too_long"),
+        ({"solution": "The kernel decides. " * 12}, "stop", "repetition"),
+        ({"solution": PAGES["内核"][1] * 2}, "stop", "language"),
+        ({"solution": f"{GOOD.solution} This takes 512 milliseconds."}, "stop", "number_not_grounded"),
+        (
+            {
+                "solution": "Photosynthesis converts sunlight into sugar inside chloroplasts, where pigments absorb blue "
+                "and red wavelengths while oxygen leaves through stomata."
+            },
+            "stop",
+            "not_grounded",
+        ),
+        (
+            {
+                "problem": f"{GOOD.solution} Is that right, or is something else decided by it?",
+                "solution": GOOD.solution,
+            },
+            "stop",
+            "no_answer",
+        ),
+    ],
+)
+def test_each_demand_has_its_reason(change: dict[str, str], finish_reason: str, reason: str):
+    found = measure(dataclasses.replace(GOOD, **change), SNIPPET, finish_reason)
+    demands = Demands(max_repetition=1.0) if reason in ("too_long", "no_answer") else Demands()
+    rejected = demands.reject(found, "en")
+    assert rejected is not None
+    assert rejected.reason == reason
+
+
+def test_new_numbers_can_be_allowed_for_mathematics():
+    found = measure(dataclasses.replace(GOOD, solution=f"{GOOD.solution} This takes 512 steps."), SNIPPET, "stop")
+    assert isinstance(found, Measures)
+    assert Demands(numbers_grounded=False).reject(found, "en") is None
+
+
+def test_words_count_han_characters_one_by_one():
+    assert words("The GNU/Linux kernel's 内核") == ["the", "gnu", "linux", "kernel's", "内", "核"]
+
+
+def test_repetition():
+    assert repetition("a b c d e f") == 0
+    assert repetition("a b c a b c a b c") == pytest.approx(1 - 3 / 7)
+    assert repetition("") == 0
+
+
+def test_grounding_meets_inflected_words_and_orders():
+    assert grounding("installing packages", "It installs the package.") == pytest.approx(1.0)
+    assert grounding("package installing", "It installs the package.") == pytest.approx(2 / 3)
+    assert grounding("the of and", "anything") == 0
+    assert grounding("处理器", "内核分配处理器") == 1.0
+
+
+def test_numbers_of_steps_are_no_claims():
+    assert foreign_numbers("1. Take 5.\nStep 2: take 7 of 1,024.", "there are 5") == ["7", "1,024"]
+
+
+def test_near_duplicates_are_found_exactly():
+    seen = Seen()
+    seen.add("a b c d e f g")
+    assert seen.most_similar("a b c d e f g") == 1.0
+    assert seen.most_similar("a b c d e f x") == pytest.approx(2 / 4)
+    assert seen.most_similar("p q r s t u") == 0.0
+
+
+def test_distinct():
+    assert distinct(["a b a b"], 2) == pytest.approx(2 / 3)
+
+
+def test_shares_are_shares():
+    with pytest.raises(ConfigError, match="min_grounding"):
+        Demands(min_grounding=40)

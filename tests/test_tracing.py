@@ -1,0 +1,62 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from regraft.core import ArtifactError, ConfigError, Execution, Store, run
+from regraft.tracing import trace_lines
+from tests.training.conftest import training
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("store"))
+    run([training(tokens=4 * 2 * 64, num_decisions=0)], store, Execution(workers=1))
+    yield store
+
+
+def trace(store: Store, target: str = "", step: int = 0) -> str:
+    return "\n".join(trace_lines(store, target, step))
+
+
+def test_without_a_target_the_artifacts_are_listed(store: Store) -> None:
+    assert len(trace(store).splitlines()) == len(list(store.artifacts())) == 8
+
+
+def test_an_artifact_leads_to_all_it_was_made_from(store: Store) -> None:
+    lines = trace(store, "train").splitlines()
+    assert lines[0].startswith("train-")
+    assert any(line.strip().startswith("tokens: tokenize-") for line in lines)
+    assert sum("make_tiny-" in line for line in lines) == 1
+
+
+def test_a_step_leads_to_documents_and_a_document_to_steps(store: Store) -> None:
+    seen = trace(store, "train", 2)
+    document = next(word for word in seen.split() if word.startswith("train-en") or word.startswith("train-zh"))
+    back = trace(store, document)
+    assert "  step 2  " in back
+    assert "documents (corpus/train)" in back
+
+
+def test_a_held_out_document_was_seen_by_no_step(store: Store) -> None:
+    assert "no training step saw it" in trace(store, "held-zh-0")
+
+
+def test_a_figure_leads_to_its_artifacts(store: Store) -> None:
+    reports = store.root / "reports"
+    reports.mkdir()
+    name = store.resolve("train").id
+    (reports / "x.figures.json").write_text(f'{{"F1": {{"title": "Loss", "artifacts": ["{name}"]}}}}')
+    lines = trace(store, "F1").splitlines()
+    assert lines[0] == "F1: Loss  (x.figures.json)"
+    assert lines[1].startswith(name)
+
+
+def test_what_cannot_be_traced_is_said(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="'nothing' is no figure, artifact, step or document"):
+        trace(store, "nothing")
+    with pytest.raises(ConfigError, match="was not trained"):
+        trace(store, "corpus/train", 2)
+    with pytest.raises(ConfigError, match="has the steps 1 to 4, not 9"):
+        trace(store, "train", 9)
+    assert trace(Store(tmp_path)) == ""
