@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,10 @@ from tests.training.conftest import training
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
     run([training(tokens=4 * 2 * 64, num_decisions=0)], store, Execution(workers=1))
-    yield store
+    return store
 
 
 def trace(store: Store, target: str = "", step: int = 0) -> str:
@@ -32,7 +31,7 @@ def test_an_artifact_leads_to_all_it_was_made_from(store: Store) -> None:
 
 def test_a_step_leads_to_documents_and_a_document_to_steps(store: Store) -> None:
     seen = trace(store, "train", 2)
-    document = next(word for word in seen.split() if word.startswith("train-en") or word.startswith("train-zh"))
+    document = next(word for word in seen.split() if word.startswith(("train-en", "train-zh")))
     back = trace(store, document)
     assert "  step 2  " in back
     assert "documents (corpus/train)" in back

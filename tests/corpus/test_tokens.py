@@ -29,7 +29,7 @@ DOCUMENTS = (
 class Hardest:
     """Hardest first."""
 
-    def positions(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
+    def order(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
         return sorted(range(len(ids)), key=lambda i: (-difficulty[i], ids[i]))
 
 
@@ -107,6 +107,7 @@ def test_output_is_pinned(tmp_path: Path) -> None:
             {"difficulty": lambda d: losses(d, {"b": 1.0})},
             "document d has no difficulty",
         ),
+        (TokenizeConfig(order=Hardest(), ordered_languages=("zh",)), DOCUMENTS, {}, "asks for a difficulty"),
         (TokenizeConfig(order=Hardest(), ordered_languages=("fr",)), DOCUMENTS, {}, "no 'fr' documents"),
         (TokenizeConfig(sources=("books",)), DOCUMENTS, {}, "nothing to tokenize"),
         (TokenizeConfig(), (), {}, "nothing to tokenize"),
@@ -151,3 +152,18 @@ def test_a_step_goes_on_from_scratch_and_gives_the_same(tmp_path: Path) -> None:
     tokenize(TokenizeConfig(), Context(out=out, scratch=scratch, execution=Execution(), inputs=inputs))
     assert (out / "tokens.bin").read_bytes() == (whole.path / "tokens.bin").read_bytes()
     assert (out / "index.parquet").read_bytes() == (whole.path / "index.parquet").read_bytes()
+
+
+def test_difficulty_is_a_loss_per_byte_or_per_token(tmp_path: Path) -> None:
+    rows = [
+        {"id": "b", "loss": 4.0, "tokens": 8, "bytes": 10},
+        {"id": "d", "loss": 3.0, "tokens": 2, "bytes": 10},
+        {"id": "e", "loss": 2.0, "tokens": 2, "bytes": 10},
+    ]
+    given_losses = Given(rows=json.dumps(rows), schema="LOSSES")
+    orders: dict[str, list[str]] = {}
+    for measure in ("loss_per_byte", "loss_per_token"):
+        config = TokenizeConfig(order=Hardest(), ordered_languages=("zh",), measure=measure)
+        wanted = step(config, difficulty=lambda d: given_annotation.step("losses", given_losses, docs=d))
+        orders[measure] = TokenStore.open(make(wanted, tmp_path).path).ids[-3:]
+    assert orders == {"loss_per_byte": ["b", "d", "e"], "loss_per_token": ["d", "e", "b"]}

@@ -24,13 +24,18 @@ def made(store, model, other_model, corpus):
         evaluate_held_out.step(f"{name}/held-out", HeldOutConfig(model=name), model=m, docs=corpus)
         for name, m in (("base", model), ("trained", other_model))
     )
-    asked = evaluate_tasks.step("tasks", TasksConfig(model="base", path="questions/test.jsonl"), model=model, files=files)
+    asked = evaluate_tasks.step(
+        "tasks", TasksConfig(model="base", path="questions/test.jsonl"), model=model, files=files
+    )
     run([asked, compare_models.step("compare", CompareConfig(), before=before, after=after)], store)
     return store
 
 
 def test_evaluate_held_out(made):
-    assert (evaluate_held_out.version, figures(made, "base/held-out")["bits per byte", "zh"]) == (1, (5.319, 4.74, 5.898))
+    assert (evaluate_held_out.version, figures(made, "base/held-out")["bits per byte", "zh"]) == (
+        1,
+        (5.319, 4.74, 5.898),
+    )
 
 
 def test_evaluate_tasks(made):
@@ -41,4 +46,7 @@ def test_evaluate_tasks(made):
 
 
 def test_compare_models(made):
-    assert (compare_models.version, figures(made, "compare")["relative change of bits per byte", "en"]) == (1, (0.006, -0.01, 0.03))
+    assert (compare_models.version, figures(made, "compare")["relative change of bits per byte", "en"]) == (
+        1,
+        (0.006, -0.01, 0.03),
+    )

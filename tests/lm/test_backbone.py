@@ -68,7 +68,7 @@ def write_gguf(folder: Path, target: Path) -> Path:
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_dimension_count(16)
     writer.add_rope_freq_base(10000.0)
-    vocabulary = sorted(tokenizer.get_vocab(), key=tokenizer.token_to_id)
+    vocabulary = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
     names = vocabulary + [f"<unused {i}>" for i in range(512 - len(vocabulary))]
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(names)

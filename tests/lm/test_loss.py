@@ -55,7 +55,7 @@ def test_the_logits_of_all_positions_never_exist() -> None:
     largest = 0
 
     class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             nonlocal largest
             out = func(*args, **(kwargs or {}))
             largest = max(largest, out.numel() if isinstance(out, Tensor) else 0)
@@ -71,7 +71,7 @@ def test_tied_weights_get_gradients_from_both_ends(tiny: PreTrainedModel) -> Non
     ids, labels = tokens(2, 16), tokens(2, 16, seed=1)
     positions = torch.arange(16).expand(2, -1)
     sequence_loss(tiny, ids, positions, labels, chunk_tokens=7).backward()
-    weight = tiny.get_input_embeddings().weight
+    weight: Any = tiny.get_input_embeddings().weight
     found, weight.grad = weight.grad.clone(), None
     F.cross_entropy(tiny(input_ids=ids).logits.flatten(0, 1), labels.flatten(), reduction="sum").backward()
     torch.testing.assert_close(found, weight.grad, rtol=1e-4, atol=1e-4)

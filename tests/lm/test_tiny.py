@@ -46,7 +46,7 @@ def test_the_stage_is_pinned(tmp_path: Path, tiny_folder: Path) -> None:
     assert artifact.manifest.metrics == {"parameters": 139584, "vocabulary": 489, "context": 512}
     assert hashes(artifact.file("model")) == hashes(tiny_folder)
     assert hashes(tiny_folder)["tokenizer.json"] == "1381025a91512f9b"
-    weight = load_model(artifact.file("model")).get_input_embeddings().weight
+    weight: Any = load_model(artifact.file("model")).get_input_embeddings().weight
     assert weight.flatten()[:3].tolist() == pytest.approx([0.2014862, -0.1856522, 0.0282075], abs=1e-6)
 
 

@@ -25,7 +25,9 @@ def test_documents_without_any_difficulty_stay_as_given() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 9), st.uuids().map(str)), unique_by=lambda x: x[1]), st.randoms())
-def test_an_order_depends_on_documents_not_on_where_they_stood(documents: list[list[int]], random: Random) -> None:
+def test_an_order_depends_on_documents_not_on_where_they_stood(
+    documents: list[tuple[float, str]], random: Random
+) -> None:
     mixed = random.sample(documents, len(documents))
     for order in (Ascending(), Descending(), Shuffled(seed=3)):
         first, second = (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from regraft.core import ConfigError, Execution, StepFailed, Store, run
+from regraft.core import ConfigError, Execution, Silent, Step, StepFailed, Store, run
 from regraft.corpus import tables
 from regraft.lm.load import load_model, load_tokenizer
 from regraft.lm.loss import document_losses
@@ -31,9 +31,9 @@ def tokenizer(folder: Path):
     return load_tokenizer(folder)
 
 
-def step(docs: tuple[tuple[str, str], ...] = DOCS, **fields: Any):
-    config = DifficultyConfig(**({"languages": ("zh",), "max_tokens": 200} | fields))
-    return score_difficulty.step("difficulty", config, docs=corpus(*docs), model=TINY)
+def step(languages: tuple[str, ...] = ("zh",), batch_tokens: int = 4096) -> Step[DifficultyConfig]:
+    config = DifficultyConfig(languages=languages, batch_tokens=batch_tokens, max_tokens=200)
+    return score_difficulty.step("difficulty", config, docs=corpus(*DOCS), model=TINY)
 
 
 def test_only_the_languages_named_are_scored_and_rows_stay_aligned(
@@ -58,17 +58,11 @@ class Killed(BaseException):
     """Stops a run as a kill does: nothing catches it."""
 
 
-class KillAfterOneBatch:
+class KillAfterOneBatch(Silent):
     """Progress whose first tick ends the run."""
 
-    def track(self, label, total: int, unit, done=0):
-        return self
-
-    def advance(self, amount=1, note=""):
+    def advance(self, amount: float = 1, note: str = "") -> None:
         raise Killed
-
-    def finish(self, ticker):
-        pass
 
 
 def test_the_same_scores_come_out_after_a_crash(tmp_path: Path) -> None:

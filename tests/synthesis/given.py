@@ -14,9 +14,11 @@ PAGES = {
     "kernel": (
         "en",
         "Chapter 2. The kernel\n"
-        "The kernel is a program that manages the hardware and lends it to all other programs. It decides which process "
+        "The kernel is a program that manages the hardware and lends it to all other programs. It decides "
+        "which process "
         "runs on which processor, and for how long it may run before the next one is served.\n"
-        "A driver is a part of the kernel that speaks with one kind of device. Most drivers are modules, which the kernel "
+        "A driver is a part of the kernel that speaks with one kind of device. Most drivers are modules, "
+        "which the kernel "
         "loads when a device is found and which can be removed again while the system runs.\n",
     ),
     "mirrors": (
@@ -25,7 +27,8 @@ PAGES = {
         "A mirror is a server that holds a copy of the whole archive. Mirrors are updated four times a day, and a user "
         "chooses one that is near, because near servers mostly answer faster than servers far away.\n"
         "- deb http://deb.example.org stable main\n"
-        "The signature of the release file shows that a mirror changed nothing. The package manager checks this signature "
+        "The signature of the release file shows that a mirror changed nothing. The package manager checks "
+        "this signature "
         "before it trusts any list of packages, and it refuses packages whose checksum differs from the list.\n",
     ),
     "code": ("en", "Listing\nfor i in $(seq 10); do echo $i; done\n- one\n- two\n"),

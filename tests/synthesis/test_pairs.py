@@ -16,7 +16,8 @@ PAIR = Pair(problem="What is a kernel?", solution="A program.\n\nIt manages hard
         "Sure! Here it is.\n\n[Problem]\nWhat is a kernel?\n[Solution]\nA program.\n\nIt manages hardware.",
         "1. **Problem**: What is a kernel?\n2. **Solution**: A program.\n\nIt manages hardware.",
         "Question: What is a kernel?\nAnswer: A program.\n\nIt manages hardware.",
-        "Problem 1: What is a kernel?\nSolution 1: A program.\n\nIt manages hardware.\nProblem 2: And?\nSolution 2: No.",
+        "Problem 1: What is a kernel?\nSolution 1: A program.\n\nIt manages hardware.\nProblem 2: "
+        "And?\nSolution 2: No.",
         "Problem: What is a kernel? **Solution:** A program.\n\nIt manages hardware.",
         "问题：What is a kernel?\n答案：A program.\n\nIt manages hardware.",
     ],

@@ -11,7 +11,8 @@ from tests.synthesis.given import PAGES
 SNIPPET = PAGES["kernel"][1]
 GOOD = Pair(
     problem="What does the kernel of an operating system decide about processes?",
-    solution="The kernel manages the hardware and lends it to programs. It decides which process runs on which processor "
+    solution="The kernel manages the hardware and lends it to programs. It decides which process runs on which "
+    "processor "
     "and for how long it may run before the next one is served.",
 )
 
@@ -32,7 +33,8 @@ def test_a_grounded_pair_passes():
         ({"solution": f"{GOOD.solution} This takes 512 milliseconds."}, "stop", "number_not_grounded"),
         (
             {
-                "solution": "Photosynthesis converts sunlight into sugar inside chloroplasts, where pigments absorb blue "
+                "solution": "Photosynthesis converts sunlight into sugar inside chloroplasts, where pigments absorb "
+                "blue "
                 "and red wavelengths while oxygen leaves through stomata."
             },
             "stop",

@@ -166,16 +166,13 @@ def read_topics(annotation: Artifact | None) -> dict[str, str] | None:
     return dict(zip(table["id"], table["topic"], strict=True))
 
 
-def read_difficulty(annotation: Artifact | None) -> dict[str, float] | None:
-    """Return nats a token of each document, None when there is no annotation.
-
-    Source: the paper orders by perplexity (paper_facts 1.5, [N]), of which this is the logarithm.
-    """
+def read_difficulty(annotation: Artifact | None, measure: str) -> dict[str, float] | None:
+    """Return the difficulty in nats a byte or a token of each scored document, None when there is no annotation."""
     if annotation is None:
         return None
     table = tables.read(annotation.file(tables.ANNOTATION_FILE), tables.LOSSES).to_pydict()
-    triples = zip(table["id"], table["loss"], table["tokens"], strict=True)
-    return {id_: loss / max(tokens, 1) for id_, loss, tokens in triples}
+    sizes = table["bytes" if measure == "loss_per_byte" else "tokens"]
+    return {id_: loss / size for id_, loss, size in zip(table["id"], table["loss"], sizes, strict=True) if size}
 
 
 def _topic_of(id_: str, topics: dict[str, str]) -> str:

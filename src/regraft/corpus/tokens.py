@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, optional, stage
 
@@ -26,10 +26,10 @@ FORM_FILE = "tokens.json"
 class Order(Protocol):
     """Puts the documents of one stream into an order."""
 
-    def positions(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
-        """Return the positions of the documents in the order in which they are to be read.
+    def order(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
+        """Return the indices of the documents in the order in which they are to be read.
 
-        `difficulty` is nats a token and empty when none was measured.
+        `difficulty` is in nats a byte or a token, and empty when none was measured.
         """
         ...
 
@@ -48,6 +48,11 @@ class TokenizeConfig:
     """Languages whose streams are put in order; the others stay as given.
 
     Source: the paper orders its Chinese data by perplexity (paper_facts 1.5, [N]).
+    """
+    measure: Literal["loss_per_byte", "loss_per_token"] = "loss_per_byte"
+    """Of difficulty. A loss per token is the paper's perplexity, but favours text in many small, easily guessed pieces.
+
+    Source: the default is not in the paper.
     """
     sources: tuple[str, ...] = ()
     """Only documents of these sources; empty for all."""
@@ -71,7 +76,7 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
     """Write every document as tokens of the model's tokenizer, stream by stream.
 
     Raises:
-        ConfigError: the tokenizer has no such begin or end token.
+        ConfigError: the tokenizer has no such begin or end token, or the order asks for a difficulty and none is wired.
         SchemaError: a document has no topic or, in an ordered language, no difficulty; or two have one id.
         RegraftError: no document to tokenize, or none in an ordered language.
     """
@@ -81,7 +86,7 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
         ctx.input("model").file("model/tokenizer.json"), config.begin_token, config.end_token, ctx.execution.workers
     )
     topics = encode.read_topics(ctx.optional("topics"))
-    difficulty = encode.read_difficulty(ctx.optional("difficulty"))
+    difficulty = encode.read_difficulty(ctx.optional("difficulty"), config.measure)
     rows, log = encode.encode_corpus(ctx, encoder, topics, config.sources)
     _check(rows, config, ctx.input("docs").id)
     ordered = list(_in_stream_order(rows, config, difficulty))
@@ -118,10 +123,17 @@ def _in_stream_order(
             yield from members
             continue
         values = [] if difficulty is None else [_value_of(row.id, difficulty) for row in members]
-        positions = config.order.positions(values, [row.id for row in members])
-        if sorted(positions) != list(range(len(members))):
-            raise RegraftError(f"{config.order} gave no permutation of the {len(members)} documents of {stream}.")
-        yield from (members[i] for i in positions)
+        yield from (members[i] for i in _permutation(config.order, values, [row.id for row in members]))
+
+
+def _permutation(order: Order, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
+    try:
+        indices = order.order(difficulty, ids)
+    except IndexError:
+        raise ConfigError(f"{order} asks for a difficulty, but the step has no input `difficulty`; wire one.") from None
+    if sorted(indices) != list(range(len(ids))):
+        raise RegraftError(f"{order} gave no permutation of {len(ids)} documents.")
+    return indices
 
 
 def _value_of(id_: str, difficulty: dict[str, float]) -> float:

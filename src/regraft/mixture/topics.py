@@ -20,6 +20,11 @@ class TopicConfig:
     taxonomy: tuple[str, ...]
     seeds: RawFiles
     """JSON lines with `text`, `topic` and `language`; the topics of the taxonomy, and `Others` if it has examples."""
+    sources: tuple[str, ...] = ()
+    """Only documents of these are classified; empty for all. The others get the topic `-`.
+
+    Source: arXiv:2407.18743, Figure 1: the topics are those of web pages; code, maths and books bypass them [F].
+    """
     test: RawFiles | None = None
     """Examples of the same form on which the classifier is only measured."""
     threshold: float = 0.0

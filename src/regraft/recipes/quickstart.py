@@ -53,7 +53,7 @@ BYTES_PER_TOKEN = {"zh": 1.7, "en": 4.2}
 
 def quickstart(
     *,
-    tokens: int = 49_152,
+    tokens: int = 32_768,
     synthesis_tokens: int = 10_240,
     zh_share: float = 0.5,
     learning_rate: float = 2e-4,
@@ -144,7 +144,11 @@ def quickstart(
     )
 
     science = _science_qa(num_requests, generator, seed, learn, topics, smollm2)
-    templates = template_qa.step("synthesis/template-qa", TemplateQaConfig(), docs=learn)
+    templates = template_qa.step(
+        "synthesis/template-qa",
+        TemplateQaConfig(num_pairs=200, languages=("en",), sources=("web-en",), seed=seed),
+        docs=learn,
+    )
     synthetic_tokens = [
         tokenize.step("tokens/science-qa", plain, docs=science, model=base),
         tokenize.step("tokens/template-qa", plain, docs=templates, model=base),

@@ -77,7 +77,10 @@ def curve(data: Data, *, x: str, y: str, log: bool = False) -> str:
 
 
 def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = False) -> str:
-    """Draw `y` over `x` in one small panel a `panel`, on common axes, with a band from `low` to `high` where given."""
+    """Draw `y` over `x` in one small panel a `panel`, on common axes, with a band from `low` to `high` where given.
+
+    A line break in the name of a panel starts the second line of its heading.
+    """
     shape: Any = "step-after" if steps else "linear"
     base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x, axis=alt.Axis(tickCount=4)))
     line = base.mark_line(color=PALETTE[0], interpolate=shape, point=alt.OverlayMarkDef(size=16, color=PALETTE[0]))
@@ -85,10 +88,12 @@ def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = Fals
     if any("low" in row for row in data):
         layers.insert(0, base.mark_area(color=PALETTE[0], opacity=0.18).encode(y=alt.Y("low:Q", title=y), y2="high:Q"))
     names = _order(data, "panel")
-    header = alt.Header(title=None, labelFontWeight="bold", labelLimit=165, labelAnchor="start")
+    header = alt.Header(
+        title=None, labelFontWeight="bold", labelLimit=185, labelAnchor="start", labelExpr="split(datum.label, '\\n')"
+    )
     facet = alt.Facet("panel:N", sort=names, header=header)
     chart = alt.layer(*layers).properties(width=165, height=90)
-    return _svg(chart.facet(facet=facet, columns=3, spacing=14))
+    return _svg(chart.facet(facet=facet, columns=3, spacing=24))
 
 
 def areas(data: Data, *, x: str, y: str) -> str:

@@ -12,6 +12,7 @@ from regraft.corpus.packing import Packing, concat_and_cut, keep_whole
 from regraft.report import charts
 from regraft.report.collect import Evidence, is_table, rows
 from regraft.report.sections import Figure
+from regraft.report.words import panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +83,5 @@ def _points(training: Artifact, streams: dict[str, Scored]) -> list[dict[str, An
     for row in rows(training, tables.SERVED_FILE, tables.SERVED):
         if stream := streams.get(row["stream"]):
             values = [stream.of_sequence(row["first"] + i) for i in range(row["count"])]
-            points.append({"x": row["step"], "y": sum(values) / len(values), "panel": row["stream"]})
+            points.append({"x": row["step"], "y": sum(values) / len(values), "panel": panel(row["stream"])})
     return sorted(points, key=lambda p: (p["panel"], p["x"]))

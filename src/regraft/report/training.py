@@ -11,7 +11,7 @@ from regraft.report import charts
 from regraft.report.collect import Evidence, Rows, rows
 from regraft.report.difficulty import difficulty
 from regraft.report.sections import Figure, Section, Table
-from regraft.report.words import NONE, number, percent
+from regraft.report.words import NONE, number, panel, percent
 
 Tokens = Mapping[str, float]
 
@@ -116,7 +116,7 @@ def _shares(name: str, training: Artifact) -> Iterable[Figure]:
         return
     chosen = _largest(shares, moved)
     panels = [
-        {"x": r["step"], "y": 100 * r["share"], "panel": r["stream"]}
+        {"x": r["step"], "y": 100 * r["share"], "panel": panel(r["stream"])}
         for r in _until(shares, last)
         if r["stream"] in chosen
     ]
@@ -172,8 +172,8 @@ def _point(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a point of a panel in nats a token, with a band of two standard errors where there is one."""
     value, half = row["loss"] / row["tokens"], 1.96 * row["error"]
     half = half if math.isfinite(half) else 0.0
-    panel = "/".join(filter(None, (row["language"], row["source"], row["topic"])))
-    return {"x": row["step"], "y": value, "low": value - half, "high": value + half, "panel": panel}
+    stream = f"{row['language']}/{row['source']}/{row['topic']}"
+    return {"x": row["step"], "y": value, "low": value - half, "high": value + half, "panel": panel(stream)}
 
 
 def _until(shares: Rows, last: int) -> Rows:

@@ -51,6 +51,12 @@ def place(slice_: str) -> str:
     return ", ".join([LANGUAGES.get(language, language), *rest])
 
 
+def panel(stream: str) -> str:
+    """Return a stream `language/source/topic` as the two lines of a heading: the topic stands alone, it is long."""
+    language, source, topic = [*stream.split("/", 2), "", ""][:3]
+    return "\n".join(filter(None, (f"{language}/{source}".rstrip("/"), topic)))
+
+
 def change(row: Mapping[str, Any], before: float, after: float, unit: str) -> str:
     """Return the sentence on one paired change: what moved, by how much, and whether the interval shows it.
 
