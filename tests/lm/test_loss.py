@@ -212,3 +212,6 @@ def test_a_killed_scoring_continues_with_the_same_numbers(
     again = document_losses(tiny, documents, batch_tokens=70, store=LossStore(tmp_path / "l"))
     assert again == whole
     assert len(calls) == len((tmp_path / "l").read_text().splitlines()) - 3
+    calls.clear()
+    assert document_losses(tiny, documents, batch_tokens=70, store=LossStore(tmp_path / "l")) == whole
+    assert not calls

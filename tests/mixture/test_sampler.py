@@ -92,6 +92,7 @@ def test_an_ended_stream_passes_its_share_inside_its_source_so_that_languages_ke
     served = count(sampler.next(200))
     assert (served[ZH1], served[EN1]) == (3, 4)
     assert abs(served[ZH1] + served[ZH2] - 40) <= 1
+    assert sum(sampler.state()["credit"].values()) == pytest.approx(0, abs=1e-9)  # nothing owed is forgotten
     assert [(e.stream, e.what, e.detail) for e in sampler.events] == [
         ("en/web-en/Law", "ended", "its share passes to en/books/Law"),
         ("zh/web-zh/Law", "ended", "its share passes to zh/web-zh/Physics"),
@@ -143,6 +144,7 @@ def test_a_share_set_to_zero_is_not_served_and_its_credit_stays_in_the_source() 
     sampler.set_shares({ZH1: 0.0, ZH2: 0.2, EN1: 0.4, EN2: 0.4})
     assert ZH1 not in count(sampler.next(92))
     assert abs(sampler.served[ZH1] + sampler.served[ZH2] - 20) <= 1
+    assert sum(sampler.state()["credit"].values()) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("shares", [{ZH1: 1.0}, {ZH1: 0.5, EN1: 0.2, EN2: 0.2}, {ZH1: -0.2, EN1: 0.6, EN2: 0.6}])

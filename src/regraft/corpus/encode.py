@@ -111,9 +111,9 @@ def encode_corpus(
     done = log.lengths().tolist()
     rows: list[Row] = []
     start = 0
-    total = tables.num_rows(ctx.input("docs").file(tables.DOCUMENTS_FILE))
-    with ctx.track("tokenize", total, "documents") as ticker:
-        for batch, read in _batches(ctx.input("docs").file(tables.DOCUMENTS_FILE), sources):
+    paths = [corpus.file(tables.DOCUMENTS_FILE) for corpus in ctx.inputs["docs"]]
+    with ctx.track("tokenize", sum(map(tables.num_rows, paths)), "documents") as ticker:
+        for batch, read in _batches(paths, sources):
             if len(rows) + len(batch) > len(done):
                 missing = encoder.encode([document["text"] for document in batch[max(0, len(done) - len(rows)) :]])
                 log.append(missing)
@@ -123,14 +123,15 @@ def encode_corpus(
                 start += rows[-1].length
             ticker.advance(read)
     if len({row.id for row in rows}) != len(rows):
-        raise SchemaError(f"{ctx.input('docs').id} holds two documents of one id.")
+        raise SchemaError(f"{[corpus.id for corpus in ctx.inputs['docs']]} hold two documents of one id.")
     return rows, log
 
 
-def _batches(path: Path, sources: tuple[str, ...]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _batches(paths: Sequence[Path], sources: tuple[str, ...]) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Yield the chosen documents of each batch and the number of documents read for them."""
-    for batch in tables.batches(path, tables.DOCUMENTS, BATCH, ["id", "text", "source", "language"]):
-        yield [row for row in batch.to_pylist() if not sources or row["source"] in sources], batch.num_rows
+    for path in paths:
+        for batch in tables.batches(path, tables.DOCUMENTS, BATCH, ["id", "text", "source", "language"]):
+            yield [row for row in batch.to_pylist() if not sources or row["source"] in sources], batch.num_rows
 
 
 def _row(document: dict[str, Any], topics: dict[str, str] | None, start: int, length: int) -> Row:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, optional, stage
+from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, many, optional, stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,13 +67,13 @@ class TokenizeConfig:
 @stage(
     version=1,
     makes=Kind.TOKENS,
-    docs=Kind.CORPUS,
+    docs=many(Kind.CORPUS),
     model=Kind.CHECKPOINT,
     topics=optional(Kind.ANNOTATION),
     difficulty=optional(Kind.ANNOTATION),
 )
 def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
-    """Write every document as tokens of the model's tokenizer, stream by stream.
+    """Write every document as tokens of the model's tokenizer, stream by stream; corpora follow each other as given.
 
     Raises:
         ConfigError: the tokenizer has no such begin or end token, or the order asks for a difficulty and none is wired.
@@ -88,7 +88,7 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
     topics = encode.read_topics(ctx.optional("topics"))
     difficulty = encode.read_difficulty(ctx.optional("difficulty"), config.measure)
     rows, log = encode.encode_corpus(ctx, encoder, topics, config.sources)
-    _check(rows, config, ctx.input("docs").id)
+    _check(rows, config, ", ".join(corpus.id for corpus in ctx.inputs["docs"]))
     ordered = list(_in_stream_order(rows, config, difficulty))
     encode.write_tokens(ctx.out, ordered, log)
     (ctx.out / FORM_FILE).write_text(json.dumps(encoder.form, indent=1) + "\n", "utf-8")

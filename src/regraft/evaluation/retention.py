@@ -10,14 +10,35 @@ from regraft.core import Artifact, Context, Kind, Metrics, SchemaError, many, st
 if TYPE_CHECKING:
     from regraft.evaluation.slices import Items
 
+INFINITE = 1e9
+"""A bound that no figure reaches; infinity has no stable form."""
 RELATIVE = "bits per byte"
 """Metrics whose name begins so are compared by ratio, all others by difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareConfig:
-    """How the resamples are drawn. Not in the paper."""
+class Criterion:
+    """What a recipe sets out to show, stated before the run; the report says whether it is met."""
 
+    name: str
+    """A sentence for people."""
+    metric: str
+    """A metric of the comparison, such as `relative change of bits per byte`."""
+    slice: str
+    """Such as `zh` or `en/pubmed`."""
+    at_least: float = -INFINITE
+    at_most: float = INFINITE
+    excludes_zero: bool = False
+    """The interval must lie on one side of 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareConfig:
+    """What is stated about the comparison, and how the resamples are drawn. Not in the paper."""
+
+    criteria: tuple[Criterion, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences that a reader needs to judge the comparison; they stand in the report."""
     resamples: int = 10_000
     seed: int = 0
 

@@ -6,7 +6,7 @@ between any two sequences.
 Each stream has a credit: the sequences that its shares promised so far, less those it served. Of the streams that are
 owed something, the one whose credit would reach a whole sequence first, at its present share, serves next (earliest
 deadline first). While shares stay, no stream is then ever a whole sequence away from its ideal; the simpler rule
-"largest credit first" is not that exact: 20 streams of very unequal shares were up to 1.25 sequences behind.
+"largest credit first" is not that exact: 20 streams of very unequal shares were up to 1.07 sequences behind.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,16 @@
 """Label the topic of each document with a classifier trained on a small hand-labelled seed file."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RawFiles, stage
 
+if TYPE_CHECKING:
+    from regraft.mixture.topic_classifier import TopicClassifier
+
+UNLABELLED = ("-", 1.0)
+"""Topic and probability of a document whose source has no topics."""
 OTHERS = "Others"
 """The topic of a document that resembles none of the taxonomy enough. Source: arXiv:2407.18743, topic lists [R]."""
 BATCH_DOCUMENTS = 512
@@ -73,17 +80,26 @@ def label_topics(config: TopicConfig, ctx: Context) -> Metrics:
     if config.test is not None:
         test = Examples.read(ctx.located, config.test.files, config.topics)
         metrics |= {"test_examples": len(test.texts), "test_accuracy": classifier.accuracy(test)}
-    docs = tables.read(ctx.input("docs").file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id", "text"])
+    docs = tables.read(ctx.input("docs").file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id", "text", "source"])
     counts = dict.fromkeys(config.topics, 0)
     with (
         tables.Writer(ctx.out / tables.ANNOTATION_FILE, tables.TOPICS) as writer,
         ctx.track("label topics", docs.num_rows, "documents") as ticker,
     ):
         for batch in docs.to_batches(max_chunksize=BATCH_DOCUMENTS):
-            labels = classifier.label(batch.column("text").to_pylist())
+            labels = _labels(config, classifier, batch.to_pylist())
             rows = zip(batch.column("id").to_pylist(), labels, strict=True)
             writer.write_rows({"id": i, "topic": topic, "probability": p} for i, (topic, p) in rows)
             for topic, _ in labels:
-                counts[topic] += 1
+                counts[topic] = counts.get(topic, 0) + 1
             ticker.advance(batch.num_rows)
     return {**metrics, "documents": docs.num_rows, **{f"documents: {topic}": n for topic, n in counts.items()}}
+
+
+def _labels(
+    config: TopicConfig, classifier: "TopicClassifier", rows: Sequence[Mapping[str, str]]
+) -> list[tuple[str, float]]:
+    """Return topic and probability of each row; a row of another source has no topic, with certainty."""
+    asked = [row["text"] for row in rows if not config.sources or row["source"] in config.sources]
+    found = iter(classifier.label(asked) if asked else ())
+    return [next(found) if not config.sources or row["source"] in config.sources else UNLABELLED for row in rows]

