@@ -15,7 +15,7 @@ def trace_lines(store: Store, target: str, step: int) -> Iterator[str]:
         ConfigError: a step is asked for of something that was not trained.
     """
     if step:
-        yield from _documents_of_step(store, _trained(store, target), step)
+        yield from _documents_of_step(_trained(store, target), step)
     elif not target:
         yield from _listing(store)
     elif (figure := _figure(store, target)) is not None:
@@ -67,12 +67,12 @@ def _trained(store: Store, target: str) -> Artifact:
     return artifact
 
 
-def _documents_of_step(store: Store, artifact: Artifact, step: int) -> Iterator[str]:
+def _documents_of_step(artifact: Artifact, step: int) -> Iterator[str]:
     from regraft.training.history import documents_of_step
 
     yield f"{artifact.id}, step {step} of {artifact.manifest.metrics['steps']}:"
-    for seen in documents_of_step(store, artifact, step):
-        yield f"  {seen.stream}  sequence {seen.sequence}  document {seen.document}  tokens {seen.start}-{seen.stop}"
+    for seen in documents_of_step(artifact, step):
+        yield f"  {seen.stream}  sequence {seen.sequence}  document {seen.id}  tokens {seen.start}-{seen.stop}"
 
 
 def _steps_of_document(store: Store, document: str) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _steps_of_document(store: Store, document: str) -> Iterator[str]:
     for artifact in store.artifacts():
         if artifact.manifest.stage != "train":
             continue
-        for seen in steps_of_document(store, artifact, document):
+        for seen in steps_of_document(artifact, document):
             found = True
             where = f"{seen.stream}  sequence {seen.sequence}  tokens {seen.start}-{seen.stop}"
             yield f"{artifact.id}  step {seen.step}  {where}"

@@ -82,11 +82,12 @@ def test_a_step_that_another_process_makes_is_refused(tmp_path: Path) -> None:
 
 
 def test_kill_9_and_again_gives_the_same_artifact(tmp_path: Path) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import *\n"
-         "from tests.core.test_runner import recipe; run(recipe(count=60), Store(Path(sys.argv[1])))", str(tmp_path / "killed")],
-        env={**os.environ, "REGRAFT_TEST_PAUSE": "0.05"},
-    )  # fmt: skip
+    script = (
+        "import sys; from pathlib import Path; from regraft.core import *\n"
+        "from tests.core.test_runner import recipe; run(recipe(count=60), Store(Path(sys.argv[1])))"
+    )
+    environment = {**os.environ, "REGRAFT_TEST_PAUSE": "0.05"}
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "killed")], env=environment)
     store, whole = Store(tmp_path / "killed"), Store(tmp_path / "whole")
     part = store.scratch(plan(recipe(count=60), store, Execution())[0].id) / "numbers.txt"
     deadline = time.monotonic() + 60

@@ -105,7 +105,7 @@ def test_criteria_are_judged_by_the_data(html, criterion, verdict):
         "2.400 [2.350, 2.450]",  # bits per byte
         "31.0 % [25.0, 37.5]",  # accuracy
         "640 624 −2.5 %",  # planned, served
-        "zh/debian-zh/Networking 20 50.0 %",  # stream
+        "zh/debian-zh/Networking 20 160 50.0 %",  # stream
         "too_short 3 11 8 3 5",  # funnel
         "1,700 too long",  # questions left out
         "3 decisions",

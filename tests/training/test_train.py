@@ -15,7 +15,7 @@ from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, pl
 from regraft.corpus import tables
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.history import documents_of_step, steps_of_document
-from regraft.training.train import TrainConfig
+from regraft.training.train import TrainConfig, train
 from tests.training.conftest import MIXTURE, training
 
 ONE = Execution(workers=1)
@@ -48,12 +48,16 @@ def test_the_loss_falls_and_every_step_is_recorded(trained: tuple[Store, Artifac
 
 
 def test_the_mixture_is_served_as_planned(trained: tuple[Store, Artifact]) -> None:
-    served = Counter[str]()
+    sequences: set[tuple[str, int]] = set()
+    tokens = Counter[str]()
     for row in rows(trained[1], tables.SERVED_FILE):
-        served[row["stream"].split("/")[0]] += row["count"]
-    assert served == {"zh": 12, "en": 12}
+        sequences.add((row["stream"], row["sequence"]))
+        tokens[row["stream"].split("/")[0]] += row["stop"] - row["start"]
+    assert Counter(stream.split("/")[0] for stream, _ in sequences) == {"zh": 12, "en": 12}
     metrics = trained[1].manifest.metrics
-    assert (metrics["planned.zh"], metrics["served.zh"], metrics["served.en.web-en"]) == (12, 12, 12)
+    assert (metrics["planned.zh"], metrics["planned.en.web-en"]) == (12 * 64, 12 * 64)
+    assert (metrics["served.zh"], metrics["served.en.web-en"]) == (tokens["zh"], tokens["en"])
+    assert tokens.total() == metrics["tokens"]
 
 
 def test_the_controller_decides_from_measured_loss(trained: tuple[Store, Artifact]) -> None:
@@ -97,16 +101,16 @@ def test_the_model_opens_with_transformers_and_gives_the_trained_loss(trained: t
 
 
 def test_steps_lead_to_documents_and_back(trained: tuple[Store, Artifact]) -> None:
-    store, artifact = trained
+    artifact = trained[1]
     for step in (1, 7, 12):
-        seen = documents_of_step(store, artifact, step)
+        seen = documents_of_step(artifact, step)
         assert len({(s.stream, s.sequence) for s in seen}) == 2
         for piece in seen:
-            assert step in {s.step for s in steps_of_document(store, artifact, piece.document)}
-    total = sum(s.stop - s.start for step in range(1, 13) for s in documents_of_step(store, artifact, step))
+            assert step in {s.step for s in steps_of_document(artifact, piece.id)}
+    total = sum(s.stop - s.start for step in range(1, 13) for s in documents_of_step(artifact, step))
     assert total == artifact.manifest.metrics["tokens"]
     with pytest.raises(ConfigError, match="has the steps 1 to 12, not 13"):
-        documents_of_step(store, artifact, 13)
+        documents_of_step(artifact, 13)
 
 
 @pytest.mark.parametrize("after", [0, 3, 9])
@@ -143,9 +147,26 @@ def test_an_exhausted_language_hands_its_share_on_and_the_shortfall_is_a_figure(
     groups = (replace(MIXTURE.groups[0], share=0.8), replace(MIXTURE.groups[1], share=0.2))
     _, artifact = made(tmp_path, count=12, num_decisions=0, mixture=Mixture(groups=groups), tokens=10 * 2 * 64)
     metrics = artifact.manifest.metrics
-    assert (metrics["planned.zh"], metrics["planned.en"]) == (16, 4)
+    assert (metrics["planned.zh"], metrics["planned.en"]) == (16 * 64, 4 * 64)
     assert metrics["exhausted_streams"] == 2
-    assert (metrics["served.zh"], metrics["served.en"]) == (8, 12)
+    served = {(row["stream"], row["sequence"]) for row in rows(artifact, tables.SERVED_FILE)}
+    assert sum(stream.startswith("zh") for stream, _ in served) == 8
+    assert int(metrics["served.zh"] or 0) <= 8 * 64 < int(metrics["served.en"] or 0)
+
+
+def test_a_second_stage_sees_none_of_the_documents_of_the_first(trained: tuple[Store, Artifact]) -> None:
+    store = trained[0]
+    first = training(tokens=4 * 2 * 64, num_decisions=0)
+    wired: dict[str, Any] = {"model": first, "tokens": first.inputs["tokens"], "held_out": first.inputs["held_out"]}
+    record = run([train.step("again", first.config, **wired)], store, ONE)
+    seen, again = (
+        {piece.id for step in range(1, 5) for piece in documents_of_step(store.resolve(record.steps[name]), step)}
+        for name in ("train", "again")
+    )
+    assert seen
+    assert again
+    assert not seen & again
+    assert store.resolve("again").manifest.metrics["left_out_documents"] == len(seen)
 
 
 @pytest.mark.parametrize(

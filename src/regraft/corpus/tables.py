@@ -74,8 +74,15 @@ STEPS = _schema(
 )
 """Training, one row an optimizer step."""
 
-SERVED = _schema(step=_INT, stream=_TEXT, first=_INT, count=_INT)
-"""Training: at `step`, the sequences `first .. first + count - 1` of `stream` were consumed."""
+SERVED = _schema(
+    step=_INT,
+    stream=_TEXT,
+    sequence=_INT,  # of the stream, from 0
+    id=_TEXT,
+    start=_INT,  # first token of the document in this piece, begin token included
+    stop=_INT,
+)
+"""Training: which piece of which document each step consumed, in the order of serving."""
 
 SHARES = _schema(
     step=_INT,  # decided after this step; 0 is the start

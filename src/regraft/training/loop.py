@@ -7,7 +7,7 @@ one, so what is done again comes out the same.
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from regraft.mixture.shares import StreamKey
 from regraft.training import checkpoint
 from regraft.training.batch import Batch, make_batch
 from regraft.training.export import export_model
+from regraft.training.history import consumed_documents
 from regraft.training.ledger import Ledger
 from regraft.training.optimizer import build_optimizer, optimizer_step
 from regraft.training.steering import Steering, start, steer
@@ -40,9 +41,12 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     folders = [artifact.path for artifact in ctx.inputs["tokens"]]
-    streams = open_streams(folders, config.sequence_length, config.whole_sources)
+    consumed = consumed_documents(ctx.input("model"))
+    if consumed:
+        ctx.log.info("%d documents that earlier trainings of this model consumed are left out", len(consumed))
+    streams = open_streams(folders, config.sequence_length, config.whole_sources, consumed)
     validation = open_validation(ctx.input("held_out").path, config.validation, config.precision)
-    trainer = Trainer(config=config, ctx=ctx, model=model, streams=streams, validation=validation)
+    trainer = Trainer(config=config, ctx=ctx, model=model, streams=streams, validation=validation, left_out=consumed)
     trainer.train()
     trainer.ledger.write(ctx.out)
     export_model(model, ctx.input("model").file("model"), ctx.out / "model")
@@ -58,6 +62,8 @@ class Trainer:
     model: PreTrainedModel
     streams: Mapping[StreamKey, PackedStream]
     validation: Validation
+    left_out: Collection[str]
+    """Documents that earlier trainings of this model consumed."""
     ledger: Ledger = field(default_factory=Ledger)
     step: int = 0
     tokens: int = 0
@@ -80,24 +86,25 @@ class Trainer:
                 self._decide_and_save()
 
     def metrics(self) -> Metrics:
-        """Return the figures of the manifest: totals, planned and served sequences by group and source."""
+        """Return the figures of the manifest: totals, planned and served tokens by group and source."""
         config, served = self.config, Counter[str]()
         for row in self.ledger.served:
             _, source, _ = row["stream"].split("/", 2)
-            served[source] += row["count"]
+            served[source] += row["stop"] - row["start"]
         figures: dict[str, int | float | str] = {
             "steps": self.step,
             "tokens": self.tokens,
             "sequences": self.step * config.sequences_per_step,
             "parameters": sum(p.numel() for p in self.model.parameters()),
+            "left_out_documents": len(self.left_out),
             "exhausted_streams": len(self.sampler.events),
         }
         for group in config.mixture.groups:
-            total = config.num_steps * config.sequences_per_step * group.share
-            figures[f"planned.{group.name}"] = round(total, 2)
+            total = config.num_steps * config.tokens_per_step * group.share
+            figures[f"planned.{group.name}"] = round(total)
             figures[f"served.{group.name}"] = sum(served[source.name] for source in group.sources)
             for source in group.sources:
-                figures[f"planned.{group.name}.{source.name}"] = round(total * source.share, 2)
+                figures[f"planned.{group.name}.{source.name}"] = round(total * source.share)
                 figures[f"served.{group.name}.{source.name}"] = served[source.name]
         return figures
 
@@ -145,7 +152,7 @@ class Trainer:
     def _check_finite(self, loss: float, norm: float, served: list[tuple[StreamKey, int]]) -> None:
         if math.isfinite(loss) and math.isfinite(norm):
             return
-        documents = [d for key, number in served for d in self.streams[key].documents(number)]
+        documents = [piece[0] for key, number in served for piece in self.streams[key].named_pieces(number)]
         raise RegraftError(
             f"step {self.step}: loss {loss}, gradient norm {norm}. Lower the learning rate, train in float32, or look "
             f"at the documents of this step: {documents}."
@@ -155,8 +162,9 @@ class Trainer:
         row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
         self.ledger.steps.append(row)
         self.ledger.served += [
-            {"step": self.step, "stream": str(key), "first": first, "count": count}
-            for key, first, count in _runs(served)
+            {"step": self.step, "stream": str(key), "sequence": number, "id": id_, "start": start, "stop": stop}
+            for key, number in served
+            for id_, start, stop in self.streams[key].named_pieces(number)
         ]
 
     def _decide_and_save(self) -> None:
@@ -199,15 +207,3 @@ class Trainer:
             STEERING: self.steering.to_json(),
         }
         checkpoint.save(self.ctx.scratch, self.step, self.model, self.optimizer, state, self.ledger.write)
-
-
-def _runs(served: list[tuple[StreamKey, int]]) -> list[tuple[StreamKey, int, int]]:
-    """Return (stream, first, count) of the consecutive sequences, streams in the order of their first one."""
-    runs: dict[StreamKey, list[tuple[int, int]]] = {}
-    for key, number in served:
-        of_stream = runs.setdefault(key, [])
-        if of_stream and sum(of_stream[-1]) == number:
-            of_stream[-1] = (of_stream[-1][0], of_stream[-1][1] + 1)
-        else:
-            of_stream.append((number, 1))
-    return [(key, first, count) for key, of_stream in runs.items() for first, count in of_stream]

@@ -1,6 +1,6 @@
 """Sequences by stream: which pieces of which documents sequence *i* of a stream holds. Knows no tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,13 +29,16 @@ class PackedStream:
         """Return (row of the index, first token, end) of each piece of a document in a sequence."""
         return [(int(self.rows[document]), start, stop) for document, start, stop in self.packing.pieces(sequence)]
 
-    def documents(self, sequence: int) -> list[str]:
-        """Return the ids of the documents in a sequence."""
-        return [self.store.ids[row] for row, _, _ in self.pieces(sequence)]
+    def named_pieces(self, sequence: int) -> list[tuple[str, int, int]]:
+        """Return (id of the document, first token, end) of each piece in a sequence."""
+        return [(self.store.ids[row], start, stop) for row, start, stop in self.pieces(sequence)]
 
 
 def open_streams(
-    folders: Sequence[Path], sequence_length: int, whole_sources: Sequence[str]
+    folders: Sequence[Path],
+    sequence_length: int,
+    whole_sources: Sequence[str],
+    left_out: Collection[str] = (),
 ) -> dict[StreamKey, PackedStream]:
     """Pack every stream of some TOKENS artifacts.
 
@@ -43,25 +46,29 @@ def open_streams(
         folders: artifact directories; a stream may occur in one of them only.
         sequence_length: tokens of a sequence.
         whole_sources: sources whose documents are never cut, question-answer pairs for instance.
+        left_out: ids of documents that do not count, those of an earlier training for instance.
 
     Raises:
         ConfigError: a stream occurs twice.
     """
     streams: dict[StreamKey, PackedStream] = {}
     for folder in folders:
-        for key, stream in _streams_of(TokenStore.open(folder), sequence_length, whole_sources).items():
+        for key, stream in _streams_of(TokenStore.open(folder), sequence_length, whole_sources, left_out).items():
             if key in streams:
                 raise ConfigError(f"Two token artifacts hold the stream {key}; give their sources different names.")
             streams[key] = stream
     return streams
 
 
-def _streams_of(store: TokenStore, sequence_length: int, whole_sources: Sequence[str]) -> dict[StreamKey, PackedStream]:
+def _streams_of(
+    store: TokenStore, sequence_length: int, whole_sources: Sequence[str], left_out: Collection[str]
+) -> dict[StreamKey, PackedStream]:
     from regraft.corpus.packing import concat_and_cut, keep_whole
 
     streams: dict[StreamKey, PackedStream] = {}
-    for (language, source, topic), rows in store.streams().items():
+    for (language, source, topic), all_rows in store.streams().items():
+        rows = [int(row) for row in all_rows if store.ids[row] not in left_out]
         pack = keep_whole if source in whole_sources else concat_and_cut
         key = StreamKey(language=language, source=source, topic=topic)
-        streams[key] = PackedStream(store, rows.tolist(), pack(store.length[rows], sequence_length))
+        streams[key] = PackedStream(store, rows, pack(store.length[rows], sequence_length))
     return streams
