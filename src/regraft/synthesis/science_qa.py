@@ -98,6 +98,9 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     if len(jobs) < config.num_requests:
         ctx.log.warning("the documents have snippets for %d of %d requests", len(jobs), config.num_requests)
     with ResponseStore(ctx.scratch / "responses.sqlite") as store, _endpoint(config, ctx) as (endpoint, limits):
+        answered = store.answered() & {job.request.key for job in jobs}
+        if answered:
+            ctx.log.info("%d of %d answers are stored already", len(answered), len(jobs))
         outcomes = _generate([job.request for job in jobs], endpoint, store, limits, ctx)
         metrics = write_pairs(config, jobs, outcomes, store, ctx.out)
     return {"requests_short": config.num_requests - len(jobs), **metrics}
