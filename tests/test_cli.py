@@ -47,7 +47,7 @@ def test_run_makes_writes_a_report_and_then_makes_nothing(
     out = capsys.readouterr()
     assert "2 of 2 steps made" in out.out
     assert "total: make add_up-" in out.err
-    assert (store / "reports" / "mine.html").read_text("utf-8").startswith("<!doctype html>")
+    assert (store / "reports" / "mine-numbers.html").read_text("utf-8").startswith("<!doctype html>")
     assert regraft("run", mine, "--count=5", "--store", store) == 0
     assert "0 of 2 steps made" in capsys.readouterr().out
     assert Store(store).resolve("total").file("sum.txt").read_text() == "sum 10.0\n"
@@ -87,6 +87,7 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(mine: str, tmp_pa
     [
         (["--cuont", "4"], "--cuont"),
         (["--count", "many"], "many"),
+        (["--count", "4,5"], "4,5"),
         (["--params", "nowhere.toml"], "nowhere.toml does not exist"),
     ],
 )
@@ -102,6 +103,11 @@ def test_a_wrong_key_or_type_in_a_file_is_the_same_error(
     mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "p.toml"
+    (tmp_path / "list.yaml").write_text("- count\n")
+    assert regraft("run", mine, "--params", tmp_path / "list.yaml", "--store", tmp_path / "store") == 2
+    (tmp_path / "null.yaml").write_text("count:\n")
+    assert regraft("run", mine, "--params", tmp_path / "null.yaml", "--store", tmp_path / "store") == 2
+    assert "count is None" in capsys.readouterr().err
     for text in ("cuont = 4\n", 'count = "many"\n', "count = 4.5\n", "[count]\nx = 1\n", "count = \n"):
         file.write_text(text)
         assert regraft("run", mine, "--params", file, "--store", tmp_path / "store") == 2
@@ -138,6 +144,20 @@ def test_verify_finds_damage(mine: str, tmp_path: Path, capsys: pytest.CaptureFi
     out = capsys.readouterr().out
     assert "DAMAGED" in out
     assert "sum.txt has other bytes than were written" in out
+
+
+def test_verify_names_what_it_cannot_read_and_goes_on(
+    mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regraft("verify", "--store", tmp_path / "nowhere") == 1
+    assert "holds no artifacts" in capsys.readouterr().err
+    store = tmp_path / "store"
+    regraft("run", mine, "--store", store)
+    (Store(store).resolve("numbers").path / "manifest.json").unlink()
+    assert regraft("verify", "--store", store) == 1
+    out = capsys.readouterr().out
+    assert "it has no manifest.json" in out
+    assert "ok      add_up-" in out
 
 
 def test_report_without_a_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,10 +39,10 @@ class Means:
     """Where dataflow runs."""
     endpoint: str = Execution().endpoint
     """OpenAI-compatible base URL to generate with; empty starts a server of our own on this machine."""
+    checkpoint_seconds: float = Execution().checkpoint_seconds
+    """How often a long training saves what it needs to continue."""
     params: Path | None = None
     """TOML or YAML file of recipe parameters; the command line comes first."""
-    verbose: bool = False
-    """Show the log of every step."""
 
     @property
     def execution(self) -> Execution:
@@ -53,6 +53,7 @@ class Means:
             endpoint=self.endpoint,
             data_root=self.data,
             cache=self.cache,
+            checkpoint_seconds=self.checkpoint_seconds,
         )
 
 
@@ -70,14 +71,16 @@ def run(recipe: str = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
     """
     if _asked_for_help("run", recipe, tokens):
         return 0
+    from regraft.core import latest_run
     from regraft.core import run as run_steps
     from regraft.terminal import setup
 
-    progress = setup(means.verbose)
+    progress = setup()
     steps, parameters = _steps(recipe, tokens, means)
     store = Store(means.store)
+    before = latest_run(store, recipe)
     record = run_steps(steps, store, means.execution, progress, recipe=recipe, parameters=parameters)
-    _report_on(store, record)
+    _tell(store, record, new=before is None or before.steps != record.steps)
     return 0
 
 
@@ -119,7 +122,9 @@ def report(*, recipe: str = "", store: Path = DEFAULT.store, out: Path | None = 
         raise RegraftError(
             f"{store} holds no finished run{f' of {recipe}' if recipe else ''}. `regraft run` makes one."
         )
-    print(_write_report(Store(store), record, out))
+    path = out or _report_path(Store(store), record)
+    _write_report(Store(store), record, path)
+    print(f"Report: {path}")
     return 0
 
 
@@ -153,13 +158,20 @@ def verify(*, store: Path = DEFAULT.store) -> int:
     store
         Directory of artifacts.
     """
-    from regraft.core import damage
+    from regraft.core import ArtifactError, damage, open_artifact
 
+    directories = Store(store).directories()
+    if not directories:
+        raise RegraftError(f"{store} holds no artifacts. Give the --store that `regraft run` was given.")
     damaged = 0
-    for artifact in Store(store).artifacts():
-        found = damage(artifact)
+    for path in directories:
+        try:
+            artifact = open_artifact(path)
+            found, digest = damage(artifact), f"content {artifact.manifest.content_digest[:12]}"
+        except ArtifactError as error:
+            found, digest = [str(error)], ""
         damaged += bool(found)
-        print(f"{'DAMAGED' if found else 'ok':8}{artifact.id:44} content {artifact.manifest.content_digest[:12]}")
+        print(f"{'DAMAGED' if found else 'ok':8}{path.name:44} {digest}".rstrip())
         for line in found:
             print(f"        {line}")
     if damaged:
@@ -225,16 +237,26 @@ def _print_plan(planned: Sequence[Planned]) -> None:
     print(", ".join(f"{count} to {action.value}" for action, count in counts.items()))
 
 
-def _report_on(store: Store, record: Run) -> None:
-    path = _write_report(store, record, None)
+def _tell(store: Store, record: Run, new: bool) -> None:
+    """Print what came out and where the report is; write the report where the run differs from the one before."""
+    from regraft.report import headline
+
+    path = _report_path(store, record)
+    if new or not path.exists():
+        _write_report(store, record, path)
+    for sentence in headline(store, record):
+        print(sentence)
     made = sum(action != "reuse" for action in record.actions.values())
-    print(f"{made} of {len(record.steps)} steps made, the rest reused.")
+    print(f"{made} of {len(record.steps)} steps made, the others reused.")
     print(f"Report: {path}")
 
 
-def _write_report(store: Store, record: Run, out: Path | None) -> Path:
+def _report_path(store: Store, record: Run) -> Path:
+    file, _, function = record.recipe.partition(":")
+    return store.reports / f"{'-'.join(filter(None, (Path(file).stem, function))) or 'run'}.html"
+
+
+def _write_report(store: Store, record: Run, path: Path) -> None:
     from regraft.report import write_report
 
-    path = out or store.root / "reports" / f"{Path(record.recipe.partition(':')[0]).stem or 'run'}.html"
     write_report(store, record, path)
-    return path

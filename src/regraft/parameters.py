@@ -1,5 +1,6 @@
 """Parameters of a recipe, from the command line or a file: typed, checked and explained alike by its signature."""
 
+import re
 import tomllib
 import types
 from collections.abc import Sequence
@@ -51,7 +52,8 @@ def _strict(recipe: Recipe) -> Recipe:
 
 
 def _whole_number(_: type, tokens: Sequence[cyclopts.Token]) -> int:
-    return int(tokens[0].value.replace(",", ""))
+    text = tokens[0].value
+    return int(text.replace(",", "") if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", text) else text)
 
 
 def _parse(app: cyclopts.App, tokens: Sequence[str], place: str) -> dict[str, Any]:
@@ -69,12 +71,11 @@ def _tokens_of(file: Path) -> list[str]:
         if isinstance(value, bool):
             tokens.append(option if value else "--no-" + option[2:])
         elif isinstance(value, list):
-            for item in value:
-                tokens += [option, str(item)]
-        elif isinstance(value, dict):
-            raise ConfigError(f"{file}: {key} is a table; parameters are single values or lists.")
+            tokens += [f"{option}={item}" for item in value]
+        elif isinstance(value, str | int | float):
+            tokens.append(f"{option}={value}")
         else:
-            tokens += [option, str(value)]
+            raise ConfigError(f"{file}: {key} is {value!r}; parameters are single values or lists of them.")
     return tokens
 
 
@@ -85,7 +86,8 @@ def _read(file: Path) -> dict[str, Any]:
         if file.suffix in (".yaml", ".yml"):
             import yaml
 
-            return yaml.safe_load(file.read_text("utf-8")) or {}
+            found = yaml.safe_load(file.read_text("utf-8"))
+            return {} if found is None else dict(found)
     except FileNotFoundError:
         raise ConfigError(f"The parameter file {file} does not exist.") from None
     except Exception as error:

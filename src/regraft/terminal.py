@@ -11,10 +11,10 @@ LINE_SECONDS = 10.0
 """A plain line at most this often."""
 
 
-def setup(verbose: bool = False) -> Progress:
+def setup() -> Progress:
     """Send the log to standard error and return what shows progress there."""
     logger = logging.getLogger("regraft")
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.setLevel(logging.INFO)
     logger.handlers.clear()
     if sys.stderr.isatty():
         from regraft.terminal_rich import RichProgress, rich_handler

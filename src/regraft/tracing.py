@@ -33,7 +33,7 @@ def _listing(store: Store) -> Iterator[str]:
 
 
 def _figure(store: Store, name: str) -> list[str] | None:
-    for index in sorted((store.root / "reports").glob("*.figures.json")):
+    for index in sorted(store.reports.glob("*.figures.json"), key=lambda path: -path.stat().st_mtime):
         figures = json.loads(index.read_text("utf-8"))
         if name in figures:
             return [f"{name}: {figures[name]['title']}  ({index.name})", *_behind(store, figures[name]["artifacts"])]
@@ -46,12 +46,7 @@ def _behind(store: Store, names: list[str]) -> Iterator[str]:
 
 
 def _artifact(store: Store, name: str) -> Artifact | None:
-    try:
-        return store.resolve(name)
-    except ArtifactError as error:
-        if "begin with" in str(error):
-            raise
-        return None
+    return store.resolve(name) if store.has(name) else None
 
 
 def _lineage(store: Store, artifact: Artifact) -> Iterator[str]:

@@ -44,6 +44,16 @@ def test_a_changed_config_remakes_it_and_what_follows_and_says_why(tmp_path: Pat
     assert planned["a"].summary == "3 numbers"
 
 
+def test_inputs_in_another_order_are_another_thing_and_the_plan_says_so(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    total = recipe()[0]
+    run([total], store)
+    a, b = total.inputs["numbers"]
+    planned = plan([add_up.step("total", total.config, numbers=[b, a])], store, Execution())[-1]
+    assert planned.action is Action.REMAKE
+    assert planned.reasons == ("its inputs stand in another order",)
+
+
 def test_means_are_no_identity(tmp_path: Path) -> None:
     store = Store(tmp_path)
     run(recipe(), store)
@@ -68,6 +78,22 @@ def test_a_failed_step_keeps_what_it_wrote_and_all_before_it(tmp_path: Path) -> 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match=r"the disk is full \(.*bytes free\)\. Free some space and run again"):
         run([fail_halfway.step("bad", FailConfig(error="disk full"))], Store(tmp_path))
+
+
+def test_a_full_disk_is_recognised_by_its_words(tmp_path: Path) -> None:
+    """The libraries that write checkpoints raise errors of their own, which are no OSError."""
+    error = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(StepFailed, match="the disk is full"):
+        run([fail_halfway.step("bad", FailConfig(error=error))], Store(tmp_path))
+
+
+def test_scratch_left_by_a_kill_after_the_end_is_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = run(recipe(), store)
+    left = store.scratch(record.steps["a"])
+    left.mkdir(parents=True)
+    run(recipe(), store)
+    assert not left.exists()
 
 
 def test_a_step_that_another_process_makes_is_refused(tmp_path: Path) -> None:
@@ -111,5 +137,5 @@ def test_the_golden_identity_of_a_step(tmp_path: Path) -> None:
     """Identities on users' disks depend on this: raise artifact.FORMAT when it has to change."""
     assert (
         plan(recipe(), Store(tmp_path), Execution())[-1].fingerprint
-        == "685586c513681ba233ba09c0cb94685d0e8b9a7e10d072cd414e936ecc130adf"
+        == "c147f187b807d37d6b37333da2dd7ecb2038526b2d49073f6b7de65dfb52f979"
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from regraft.core import ConfigError, Execution, RawFiles, Store, plan, run
+from regraft.core.sources import Hashes, check_unchanged
 from tests.core.stages import CopyConfig, copy_files
 
 
@@ -17,7 +18,7 @@ def folder(root: Path) -> Path:
 
 def fingerprint_of(data: Path, root: str, store: Path) -> str:
     step = copy_files.step("copy", CopyConfig(files=RawFiles(root=root, pattern="**/*.txt")))
-    return plan([step], Store(store), Execution(data_root=data))[0].fingerprint
+    return plan([step], Store(store), Execution(data_root=data, cache=store))[0].fingerprint
 
 
 def test_location_is_no_identity_and_content_is(tmp_path: Path) -> None:
@@ -61,3 +62,14 @@ def test_missing_files_are_a_clear_error(tmp_path: Path, root: str, pattern: str
     step = copy_files.step("copy", CopyConfig(files=RawFiles(root=root, pattern=pattern)))
     with pytest.raises(ConfigError, match=rf"step 'copy': config.files: .*{message}"):
         plan([step], Store(tmp_path / "s"), Execution(data_root=tmp_path))
+
+
+def test_a_file_that_changes_after_the_plan_is_refused(tmp_path: Path) -> None:
+    folder(tmp_path / "d")
+    steps = [copy_files.step("copy", CopyConfig(files=RawFiles(root="d", pattern="**/*.txt")))]
+    execution = Execution(data_root=tmp_path, cache=tmp_path / "cache")
+    located = plan(steps, Store(tmp_path / "s"), execution)[0].located
+    check_unchanged(located, Hashes(execution.hashes))
+    (tmp_path / "d" / "b.txt").write_text("changed")
+    with pytest.raises(ConfigError, match=r"b\.txt was changed since this run was planned"):
+        check_unchanged(located, Hashes(execution.hashes))

@@ -49,6 +49,13 @@ def test_walk_puts_inputs_first_and_each_step_once() -> None:
     assert [s.name for s in walk([total, a])] == ["b", "a", "total"]
 
 
+def test_a_long_chain_of_steps_is_no_trouble() -> None:
+    step: Step[Any] = add_up.step("0", SumConfig(), numbers=numbers())
+    for i in range(1, 3000):
+        step = add_up.step(str(i), SumConfig(), numbers=step)
+    assert [s.name for s in walk([step])][:3] == ["numbers", "0", "1"]
+
+
 def test_two_steps_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="Two steps are named 'a'"):
         walk([numbers("a"), numbers("a")])

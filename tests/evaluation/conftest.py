@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import pytest
 
@@ -25,17 +26,32 @@ class TextsConfig:
     """Documents as (language, source, topic, text)."""
 
     rows: tuple[tuple[str, str, str, str], ...] = tuple(TEXTS)
+    files: tuple[str, ...] = ()
+    """Pages that the documents are, in turn; empty: records of one file."""
+
+
+MANY_TEXTS = tuple(
+    (language, source, topic, f"{text} {number}")
+    for number, (language, source, topic, text) in enumerate(islice(cycle(TEXTS), 42))
+)
+"""Enough for intervals: 24 in Chinese, 12 of wikipedia, 6 of pubmed."""
 
 
 @stage(version=1, makes=Kind.CORPUS)
 def make_corpus(config: TextsConfig, ctx: Context) -> Metrics:
     rows = [
-        {"id": f"d{i}", "text": text, "source": source, "language": language, "parents": [], "meta": "{}"}
+        {"id": f"d{i}", "text": text, "source": source, "language": language, "parents": [], "meta": _meta(config, i)}
         for i, (language, source, _, text) in enumerate(config.rows)
     ]
     tables.write(ctx.out / tables.DOCUMENTS_FILE, tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
     tables.write(ctx.out / tables.REJECTS_FILE, tables.table_of([], tables.REJECTS), tables.REJECTS)
     return {}
+
+
+def _meta(config: TextsConfig, number: int) -> str:
+    if not config.files:
+        return json.dumps({"file": "package/data/test.jsonl"})
+    return json.dumps({"file": config.files[number % len(config.files)], "format": "html"})
 
 
 @stage(version=1, makes=Kind.ANNOTATION, docs=Kind.CORPUS)
@@ -82,6 +98,11 @@ def other_model():
 @pytest.fixture
 def corpus():
     return make_corpus.step("corpus/held-out", TextsConfig())
+
+
+@pytest.fixture
+def many_documents():
+    return make_corpus.step("corpus/many", TextsConfig(rows=MANY_TEXTS))
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from regraft.core import ConfigError, StepFailed, run
 from regraft.corpus import tables
-from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out, prefix
+from regraft.evaluation.held_out import HeldOutConfig, cluster, evaluate_held_out, prefix
 from regraft.lm.load import load_model, load_tokenizer
+
+from .conftest import MANY_TEXTS, TextsConfig, make_corpus
 
 BYTES = Tokenizer(
     models.BPE(vocab={c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[])
@@ -29,15 +31,62 @@ def rows_of(artifact, name, schema):
 @given(st.text(alphabet="ab é中文🙂", min_size=1), st.integers(2, 20))
 def test_bytes_of_a_prefix_are_those_of_its_scored_tokens(text, max_tokens):
     # one token a byte: the number of scored tokens is the number of bytes, however the text is cut
-    tokens, num_bytes = prefix(BYTES, text, begin=0, max_tokens=max_tokens)
+    tokens, num_bytes, is_cut = prefix(BYTES, text, begin=0, max_tokens=max_tokens)
     assert len(tokens) <= max_tokens
     assert num_bytes == max(len(tokens) - 1, 0)
+    assert is_cut == (0 < num_bytes < len(text.encode()))
     assert text.encode().startswith(text.encode()[:num_bytes].decode().encode())  # the cut is between characters
 
 
 def test_without_a_begin_token_the_first_character_is_context_and_not_counted():
-    tokens, num_bytes = prefix(BYTES, "abcd", begin=None, max_tokens=3)
+    tokens, num_bytes, _ = prefix(BYTES, "abcd", begin=None, max_tokens=3)
     assert (len(tokens), num_bytes) == (3, 2)
+
+
+@given(st.text(alphabet="ab é中文🙂", min_size=1), st.integers(4, 20))
+def test_cut_by_bytes_every_tokenizer_scores_the_same_text(text, max_bytes):
+    tokens, num_bytes, is_cut = prefix(BYTES, text, begin=0, max_tokens=1000, max_bytes=max_bytes)
+    assert max_bytes - 3 <= num_bytes <= max_bytes if is_cut else num_bytes == len(text.encode())
+    assert len(tokens) - 1 == num_bytes
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        ('{"file": "handbook/sect.1.html", "format": "html"}', "web/handbook"),
+        ('{"file": "handbook/deep/sect.1.html", "format": "html"}', "web/handbook"),
+        ('{"file": "index.html", "format": "html"}', "d1"),
+        ('{"file": "package/data/test.jsonl"}', "d1"),
+        ("{}", "d1"),
+    ],
+)
+def test_pages_of_one_folder_share_a_cluster_and_records_stand_alone(meta, expected):
+    assert cluster({"id": "d1", "source": "web", "meta": meta}) == expected
+
+
+def test_intervals_resample_clusters_and_say_how_many(store, model):
+    def chinese(name, **folders):
+        corpus = make_corpus.step(name, TextsConfig(rows=MANY_TEXTS, **folders))
+        made = evaluate(store, HeldOutConfig(model="base"), model=model, docs=corpus)
+        (row,) = (r for r in rows_of(made, tables.METRICS_FILE, tables.METRICS) if r["slice"] == "zh")
+        return row, {r["cluster"] for r in rows_of(made, tables.ITEMS_FILE, tables.ITEMS) if r["slice"][:2] == "zh"}
+
+    alone, ids = chinese("records")
+    pages, books = chinese("pages", files=tuple(f"book{i}/page.html" for i in range(6)))
+    few, _ = chinese("few", files=("book1/page.html", "book2/page.html"))
+    assert (alone["n"], alone["clusters"], len(ids)) == (24, 24, 24)
+    assert (pages["n"], pages["clusters"], books) == (24, 6, {f"debian-zh/book{i}" for i in range(6)})
+    assert (pages["low"], pages["high"]) != (alone["low"], alone["high"])
+    assert few["clusters"] == 2
+    assert math.isnan(few["low"])
+
+
+def test_cut_documents_are_counted(store, model, corpus):
+    whole, short, cut = (
+        evaluate(store, HeldOutConfig(model="base", **limit), model=model, docs=corpus).manifest.metrics
+        for limit in ({}, {"max_tokens": 5}, {"max_bytes": 20})
+    )
+    assert [m["cut_documents"] for m in (whole, short, cut)] == [0, 6, 7]
 
 
 def test_metrics_hold_every_language_source_and_topic_with_an_interval_over_documents(store, model, corpus, topics):
@@ -52,9 +101,18 @@ def test_metrics_hold_every_language_source_and_topic_with_an_interval_over_docu
         "zh/debian-zh/Networking": 2,
         "zh/debian-zh/Security": 2,
     }
-    assert rows["zh"]["low"] <= rows["zh"]["value"] <= rows["zh"]["high"]
-    assert math.isnan(rows["en/pubmed"]["low"])
     assert made.manifest.metrics["bits_per_byte.zh"] == round(rows["zh"]["value"], 4)
+
+
+def test_fewer_than_ten_documents_have_a_figure_and_no_interval(store, model, many_documents):
+    made = evaluate(store, HeldOutConfig(model="base"), model=model, docs=many_documents)
+    rows = {r["slice"]: r for r in rows_of(made, tables.METRICS_FILE, tables.METRICS)}
+    assert {name: (r["n"], math.isnan(r["low"])) for name, r in rows.items() if name.startswith("en")} == {
+        "en": (18, False),
+        "en/pubmed": (6, True),
+        "en/wikipedia": (12, False),
+    }
+    assert rows["zh"]["low"] < rows["zh"]["value"] < rows["zh"]["high"]
 
 
 def test_items_agree_with_the_logits_of_the_model(store, model, corpus):

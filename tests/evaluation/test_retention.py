@@ -8,15 +8,18 @@ from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out
 from regraft.evaluation.retention import CompareConfig, compare_models
 from regraft.evaluation.tasks import TasksConfig, evaluate_tasks
 
-from .conftest import LinesConfig, make_files, question_line
+from .conftest import MANY_TEXTS, LinesConfig, TextsConfig, make_corpus, make_files, make_topics, question_line
 
 
 @pytest.fixture
-def sides(model, other_model, corpus, topics):
+def sides(model, other_model, many_documents):
+    topics = make_topics.step("topics/many", TextsConfig(rows=MANY_TEXTS), docs=many_documents)
     files = make_files.step("files", LinesConfig(lines=tuple(question_line(i, i % 4) for i in range(20))))
     return [
         [
-            evaluate_held_out.step(f"{name}/held-out", HeldOutConfig(model=name), model=m, docs=corpus, topics=topics),
+            evaluate_held_out.step(
+                f"{name}/held-out", HeldOutConfig(model=name), model=m, docs=many_documents, topics=topics
+            ),
             evaluate_tasks.step(
                 f"{name}/tasks", TasksConfig(model=name, path="questions/test.jsonl"), model=m, files=files
             ),
@@ -61,9 +64,34 @@ def test_accuracy_has_a_difference_with_gained_lost_and_mcnemar(store, sides):
     assert "relative change of bits per byte of the answer" in figures
 
 
-def test_other_documents_are_no_comparison(store, sides, model, corpus):
+def test_clusters_are_resampled_and_counted(store, model, other_model):
+    books = TextsConfig(rows=MANY_TEXTS, files=tuple(f"book{i}/page.html" for i in range(6)))
+    pages = make_corpus.step("pages", books)
+    before, after = (
+        [evaluate_held_out.step(f"{n}/pages", HeldOutConfig(model=n), model=m, docs=pages)]
+        for n, m in (("base", model), ("trained", other_model))
+    )
+    _, rows = compare(store, before, after)
+    assert {(r["slice"], r["n"], r["clusters"]) for r in rows if r["slice"] in ("zh", "en")} == {
+        ("zh", 24, 6),
+        ("en", 18, 12),
+    }
+    (change,) = (r for r in rows if r["metric"].startswith("relative") and r["slice"] == "zh")
+    assert change["low"] <= change["value"] <= change["high"]
+
+
+def test_the_same_documents_cut_elsewhere_are_no_comparison(store, sides, other_model, many_documents):
+    shorter = evaluate_held_out.step(
+        "trained/short", HeldOutConfig(model="trained", max_tokens=8), model=other_model, docs=many_documents
+    )
+    whole = evaluate_held_out.step("base/whole", HeldOutConfig(model="base"), model=other_model, docs=many_documents)
+    with pytest.raises(StepFailed, match="max_bytes"):
+        compare(store, [whole], [shorter])
+
+
+def test_other_documents_are_no_comparison(store, sides, model, many_documents):
     fewer = HeldOutConfig(model="trained", languages=("zh",))
-    after = evaluate_held_out.step("trained/less", fewer, model=model, docs=corpus)
+    after = evaluate_held_out.step("trained/less", fewer, model=model, docs=many_documents)
     with pytest.raises(StepFailed, match="one side only"):
         compare(store, sides[0], [after])
 

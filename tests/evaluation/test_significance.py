@@ -9,7 +9,7 @@ from scipy import stats
 from regraft.evaluation import significance
 from regraft.evaluation.significance import difference, mcnemar, ratio, relative_change, wilson
 
-items = st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 100)), min_size=2, max_size=30)
+items = st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 100)), min_size=10, max_size=30)
 answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200)
 
 
@@ -82,11 +82,24 @@ def test_clusters_widen_the_interval_of_items_that_repeat_each_other():
     assert together.high - together.low > 2 * (alone.high - alone.low)
 
 
-def test_one_item_has_a_value_and_no_interval():
-    found = ratio([3.0], [2.0])
+@pytest.mark.parametrize(("num_items", "num_clusters"), [(1, 1), (9, 9), (40, 4)])
+def test_too_few_have_a_value_and_no_interval(num_items, num_clusters):
+    found = ratio([3.0] * num_items, [2.0] * num_items, clusters=[str(i % num_clusters) for i in range(num_items)])
     assert found.value == 1.5
     assert math.isnan(found.low)
     assert math.isnan(found.high)
+
+
+@pytest.mark.parametrize(("num_clusters", "pages"), [(5, 4), (6, 5), (10, 1)])
+def test_few_clusters_are_covered_nearly_as_often_as_it_says(num_clusters, pages):
+    generator = np.random.default_rng(4)
+    clusters = [str(i // pages) for i in range(num_clusters * pages)]
+    hits = 0
+    for _ in range(300):
+        value = np.repeat(generator.normal(1, 1, size=num_clusters), pages) + generator.normal(0, 0.5, len(clusters))
+        found = ratio(value, np.ones(len(clusters)), clusters=clusters, resamples=2000)
+        hits += found.low <= 1 <= found.high
+    assert hits / 300 >= 0.9
 
 
 @given(answers)

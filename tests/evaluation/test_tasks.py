@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -62,6 +63,20 @@ def test_metrics_say_chance_and_what_was_left_out(store, model, files):
     assert {r["n"] for r in rows.values()} == {8}
     counts = {key: made.manifest.metrics[key] for key in ("asked", "not_drawn", "malformed", "duplicate", "too_long")}
     assert counts == {"asked": 8, "not_drawn": 4, "malformed": 1, "duplicate": 1, "too_long": 0}
+
+
+def test_the_hub_can_be_asked_again_afterwards(store, model, files):
+    import datasets
+    import huggingface_hub
+
+    from regraft.evaluation import harness
+
+    with harness._offline():
+        assert huggingface_hub.constants.is_offline_mode()
+        assert datasets.config.HF_DATASETS_OFFLINE
+    evaluate(store, model, files)
+    assert not huggingface_hub.constants.is_offline_mode()
+    assert "HF_HUB_OFFLINE" not in os.environ
 
 
 def test_nothing_but_our_progress_is_printed(store, model, files, capfd):

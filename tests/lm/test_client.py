@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -62,9 +63,9 @@ def test_what_is_stored_is_never_asked_again(store: ResponseStore):
     assert set(server.seen.values()) == {1}
 
 
-def test_samples_of_one_prompt_are_different_requests(store: ResponseStore):
+def test_one_prompt_with_two_seeds_is_two_requests(store: ResponseStore):
     one = ask("q")[0]
-    other = ChatRequest(model="m", messages=one.messages, max_tokens=20, sample=1)
+    other = dataclasses.replace(one, seed=1)
     with serving(echo) as (endpoint, server):
         assert len(generate([one, other, one], endpoint, store, QUICK)) == 2
     assert server.seen == {"q": 2}
@@ -117,15 +118,76 @@ def test_a_reset_connection_is_tried_again(store: ResponseStore):
     assert max(server.seen.values()) == 2
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
-def test_a_refusal_is_final(store: ResponseStore, status: int):
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refused_request_is_final_and_stops_no_other(store: ResponseStore, status: int):
+    async def refuse_one(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if body["messages"][0]["content"] == "q001":
+            return web.Response(status=status, text='{"error":\n "too long"}' + "x" * 1000)
+        return await echo(body, time)
+
+    requests = numbered(4)
+    with serving(refuse_one) as (endpoint, server):
+        outcomes = generate(requests, endpoint, store, QUICK)
+    assert endings(outcomes).count("stored") == 3
+    refused = outcomes[requests[1].key]
+    assert refused.ending == "refused"
+    assert refused.reason.startswith(f'HTTP {status}: {{"error": "too long"}}xxx')
+    assert len(refused.reason) == len(f"HTTP {status}: ") + 200
+    assert set(server.seen.values()) == {1}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_would_meet_every_request_stops_the_run_at_once(store: ResponseStore, status: int):
     async def refuse(body: dict[str, Any], time: int) -> web.StreamResponse:
-        return web.Response(status=status)
+        return web.Response(status=status, text="no such thing")
 
     with serving(refuse) as (endpoint, server):
-        (outcome,) = generate(numbered(1), endpoint, store, QUICK).values()
-    assert outcome == Outcome(ending="failed", reason=f"HTTP {status}")
+        outcomes = generate(numbered(30), endpoint, store, dataclasses.replace(QUICK, concurrency=1))
+    assert endings(outcomes) == ["failed"] + ["stopped"] * 29
+    assert {outcome.reason for outcome in outcomes.values()} == {f"HTTP {status}: no such thing"}
     assert server.seen == {"q000": 1}
+
+
+def test_a_key_that_the_endpoint_repeats_is_not_quoted(store: ResponseStore, monkeypatch: pytest.MonkeyPatch):
+    async def repeat(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.Response(status=401, text="bad key s3cret")
+
+    monkeypatch.setenv("REGRAFT_TEST_KEY", "s3cret")
+    with serving(repeat) as (endpoint, _):
+        keyed = dataclasses.replace(endpoint, key_variable="REGRAFT_TEST_KEY")
+        (outcome,) = generate(numbered(1), keyed, store, QUICK).values()
+    assert outcome.reason == "HTTP 401: bad key ***"
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+def test_what_does_not_pass_is_a_failure_of_the_endpoint(store: ResponseStore, status: int):
+    async def fail(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    with serving(fail) as (endpoint, server):
+        (outcome,) = generate(numbered(1), endpoint, store, QUICK).values()
+    assert outcome == Outcome(ending="failed", reason=f"HTTP {status}, 3 attempts")
+    assert server.seen == {"q000": 3}
+    assert store.spent_tokens() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://user:k3y@host/v1", "REGRAFT_API_KEY"),
+        ("user:k3y@host/v1", "REGRAFT_API_KEY"),
+        ("https://host/v1?key=k3y", "REGRAFT_API_KEY"),
+        ("localhost:8000/v1", "http://"),
+        ("ftp://host/v1", "http://"),
+        ("http:///v1", "http://"),
+        ("http://host:port/v1", "http://"),
+        ("", "http://"),
+    ],
+)
+def test_a_url_that_cannot_be_asked_or_holds_a_secret_is_refused(url: str, message: str):
+    with pytest.raises(ConfigError, match=message) as raised:
+        Endpoint(base_urls=(url,))
+    assert "k3y" not in str(raised.value)
 
 
 def test_an_endless_answer_is_refused(store: ResponseStore):
@@ -133,10 +195,12 @@ def test_an_endless_answer_is_refused(store: ResponseStore):
         return completion("x" * 200_000)
 
     limits = Limits(concurrency=1, max_answer_bytes=100_000)
+    (request,) = numbered(1)
     with serving(endless) as (endpoint, _):
-        (outcome,) = generate(numbered(1), endpoint, store, limits).values()
-    assert outcome.ending == "failed"
+        (outcome,) = generate([request], endpoint, store, limits).values()
+    assert outcome.ending == "refused"
     assert "100,000 bytes" in outcome.reason
+    assert store.spent_tokens() == request.most_tokens
 
 
 def test_the_budget_holds_and_its_cut_does_not_depend_on_concurrency(store: ResponseStore, tmp_path: Path):
@@ -156,15 +220,49 @@ def test_the_budget_holds_and_its_cut_does_not_depend_on_concurrency(store: Resp
 def test_a_spent_budget_stays_spent_after_a_restart(tmp_path: Path):
     limits = Limits(concurrency=2, budget_tokens=150)
     with serving(echo) as (endpoint, server):
-        for _ in range(2):
+        for _ in range(3):
             with ResponseStore(tmp_path / "r.sqlite") as store:
                 generate(numbered(30), endpoint, store, limits)
-    assert sum(server.seen.values()) == store_count(tmp_path / "r.sqlite")
+                assert store.spent_tokens() <= limits.budget_tokens
+    assert 0 < sum(server.seen.values()) <= 150 // 30
 
 
-def store_count(path: Path) -> int:
-    with ResponseStore(path) as store:
-        return len(store.answered())
+async def _no_choices(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.json_response({"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 20}})
+
+
+async def _no_choices_unmetered(body: dict[str, Any], time: int) -> web.StreamResponse:
+    return web.json_response({"choices": []})
+
+
+async def _never(body: dict[str, Any], time: int) -> web.StreamResponse:
+    await asyncio.sleep(30)
+    raise AssertionError
+
+
+async def _broken(body: dict[str, Any], time: int) -> web.StreamResponse:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("handler", [_no_choices, _no_choices_unmetered, _never, _broken])
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_retry_is_paid_from_the_budget_too(store: ResponseStore, handler: Handler, attempts: int):
+    request, *others = numbered(3)
+    budget = attempts * request.most_tokens
+    limits = dataclasses.replace(QUICK, concurrency=1, max_attempts=6, timeout_s=0.2, budget_tokens=budget)
+    with serving(handler) as (endpoint, server):
+        outcomes = generate([request, *others], endpoint, store, limits)
+    assert 0 < store.spent_tokens() <= budget
+    assert endings(outcomes) == ["budget"] * 3
+    assert server.seen == {"q000": attempts}
+
+
+def test_the_budget_bounds_retries_beside_requests_in_flight(store: ResponseStore):
+    requests = numbered(20)
+    limits = dataclasses.replace(QUICK, max_attempts=6, budget_tokens=5 * requests[0].most_tokens)
+    with serving(_no_choices) as (endpoint, _):
+        generate(requests, endpoint, store, limits)
+    assert 0 < store.spent_tokens() <= limits.budget_tokens
 
 
 def test_an_answer_without_usage_costs_its_upper_bound(store: ResponseStore):
@@ -186,7 +284,7 @@ def test_a_bad_body_that_cost_tokens_is_counted(store: ResponseStore):
 
     with serving(empty) as (endpoint, _):
         (outcome,) = generate(numbered(1), endpoint, store, QUICK).values()
-    assert outcome == Outcome(ending="failed", reason="no choices, 3 attempts")
+    assert outcome == Outcome(ending="refused", reason="no choices, 3 attempts")
     assert store.spent_tokens() == 21
 
 
@@ -212,6 +310,23 @@ def test_the_key_comes_from_the_environment_and_is_stored_nowhere(
     assert server.headers == ["Bearer s3cret"]
     store.close()
     assert all(b"s3cret" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_what_waits_for_the_endpoint_is_not_sent_after_an_interrupt(store: ResponseStore):
+    async def busy(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if body["messages"][0]["content"] == "q000":
+            return web.Response(status=429, headers={"Retry-After": "30"})
+        await asyncio.sleep(0.2)  # until the other worker knows
+        return await echo(body, time)
+
+    def interrupt(request: ChatRequest, outcome: Outcome) -> None:
+        if outcome.ending == "stored":  # the answer to q001 frees its worker, which takes q002 and waits
+            asyncio.get_running_loop().call_later(0.3, signal.raise_signal, signal.SIGINT)
+
+    limits = Limits(concurrency=2, max_backoff_s=30)
+    with serving(busy) as (endpoint, server), pytest.raises(KeyboardInterrupt):
+        generate(numbered(3), endpoint, store, limits, interrupt)
+    assert server.seen == {"q000": 1, "q001": 1}
 
 
 _CLIENT = """

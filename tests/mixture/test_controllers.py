@@ -128,7 +128,7 @@ def test_floor_and_cap_hold_and_say_so() -> None:
     shares = list(decision.shares.values())
     assert shares[:2] == [0.5, 0.05]
     assert sum(shares) == pytest.approx(1)
-    assert decision.terms[1].reason == "better: less of it, held at 0.05"
+    assert decision.terms[1].reason == "better, less of it, held at 0.05"
 
 
 @given(
@@ -163,3 +163,20 @@ def test_fixed_keeps_the_shares() -> None:
     decision = Fixed().next_shares(observe([0.3, -0.1], shares=[0.7, 0.3]))
     assert decision.shares == {"t0": 0.7, "t1": 0.3}
     assert {t.reason for t in decision.terms} == {"fixed"}
+
+
+def test_the_reason_says_what_became_of_the_share() -> None:
+    """Under one common rule a topic that got better may still get more, since others got better still."""
+    terms = TopicPerplexity().next_shares(observe([-1, -0.2])).terms
+    assert [term.reason for term in terms] == ["better, less of it", "better, but others more so: more of it"]
+    assert terms[1].share > 0.5
+
+
+def test_a_topic_of_too_few_documents_is_not_moved() -> None:
+    seen = [
+        TopicLoss(topic="a", share=0.5, loss=2.0, before=3.0, error=math.inf),
+        TopicLoss(topic="b", share=0.5, loss=math.nan, before=3.0),
+    ]
+    decision = TopicPerplexity().next_shares(seen)
+    assert [t.reason for t in decision.terms] == ["too few held-out documents to tell", "no loss to compare with"]
+    assert decision.shares == {"a": 0.5, "b": 0.5}

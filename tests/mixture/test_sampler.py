@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -156,4 +157,41 @@ def test_wrong_shares_are_refused(shares: dict[StreamKey, float]) -> None:
 
 def test_the_order_is_pinned() -> None:
     served = Sampler(MIXTURE, dict.fromkeys([ZH1, EN1, EN2], 10)).next(15)
-    assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwzbwbwbwzbwbwz"
+    assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwbwzbwbwzbwbwz"
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_groups_are_never_a_sequence_away_and_streams_never_two(data: st.DataObject) -> None:
+    """Many topics of small shares must not starve a language."""
+    topics = data.draw(st.integers(1, 6))
+    share = data.draw(st.floats(0.05, 0.95))
+    groups = (
+        Group(name="zh", share=share, sources=(Source(name="web-zh", share=1.0),)),
+        Group(name="en", share=1 - share, sources=GROUPS[1].sources),
+    )
+    keys = [StreamKey("zh", "web-zh", f"topic {i}") for i in range(topics)]
+    keys += [StreamKey("en", source, f"topic {i}") for source in ("web-en", "books") for i in range(topics)]
+    sampler = Sampler(Mixture(groups=groups), dict.fromkeys(keys, 10_000))
+    for n in range(1, 80):
+        sampler.next(1)
+        chinese = sum(served for key, served in sampler.served.items() if key.language == "zh")
+        assert abs(chinese - n * share) < 1 + 1e-6
+        assert all(abs(sampler.served[key] - n * sampler.shares[key]) < 2 for key in keys)
+
+
+def test_five_small_topics_together_get_their_share() -> None:
+    groups = tuple(replace(group, share=share) for group, share in zip(GROUPS, (0.1, 0.9), strict=True))
+    supply = {StreamKey("zh", "web-zh", f"topic {i}"): 10 for i in range(5)} | {EN1: 20, EN2: 20}
+    served = Sampler(Mixture(groups=groups), supply).next(20)
+    assert sum(key.language == "zh" for key, _ in served) == 2
+
+
+def test_shares_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(ConfigError, match="sum to nan"):
+        Sampler(MIXTURE, {ZH1: 1, EN1: 1, EN2: 1}).set_shares({ZH1: float("nan"), EN1: 0.5, EN2: 0.5})
+
+
+def test_a_source_with_a_slash_would_be_another_stream() -> None:
+    with pytest.raises(ConfigError, match="no '/' in its name"):
+        StreamKey("zh", "a/b", "c")

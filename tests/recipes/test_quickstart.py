@@ -27,11 +27,12 @@ def test_it_wires_both_stages_to_what_they_need() -> None:
     assert [(g.name, g.share) for g in bilingual.config.mixture.groups] == [("zh", 0.2), ("en", 0.8)]
     assert [(g.name, g.share) for g in final.config.mixture.groups] == [("zh", 0.1), ("en", 0.7), ("synthetic", 0.2)]
     assert len(bilingual.config.decision_steps) >= 4
-    held_out = bilingual.inputs["held_out"][0].inputs["docs"][0]
-    assert held_out.config.part == "held_out"
-    assert "pubmed" in held_out.config.protected
+    steered_by = bilingual.inputs["held_out"][0].inputs["docs"][0]
+    judged_by = step_named(steps, "evaluate/final/held-out").inputs["docs"][0]
     learned = {step.name for step in walk([bilingual.inputs["tokens"][0]])}
-    assert held_out.name not in learned
+    assert (steered_by.config.part, judged_by.config.part) == ("validation", "held_out")
+    assert "pubmed" in judged_by.config.protected
+    assert not {steered_by.name, judged_by.name} & learned
 
 
 def test_its_plan_is_made_without_any_data_but_the_samples(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_changed_learning_rate_touches_training_and_what_follows_only(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"backbone": "org/model"}, "is a hub name; give its --revision too"),
+        ({"backbone": "org/model"}, "asks for the --revision of a commit"),
         ({"tokens": 0}, "tokens is 0"),
         ({"zh_share": 1.5}, "must lie in \\[0, 1\\]"),
     ],

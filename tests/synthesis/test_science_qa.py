@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -11,12 +12,26 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, open_artifact, run
+from regraft.core import (
+    Artifact,
+    ConfigError,
+    Context,
+    Execution,
+    Kind,
+    Metrics,
+    StepFailed,
+    Store,
+    open_artifact,
+    run,
+    stage,
+)
 from regraft.corpus import tables
+from regraft.lm.client import Limits
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.snippets import SnippetRule
+from regraft.synthesis.verify import Demands
 from tests.lm.loopback import completion, serving
-from tests.synthesis.given import PagesConfig, digest, page_documents, page_topics, pages
+from tests.synthesis.given import PAGES, PagesConfig, digest, page_documents, page_topics, pages
 
 CONFIG = ScienceQaConfig(model="m", num_requests=4, snippets=SnippetRule(characters=260, min_characters=120))
 
@@ -25,13 +40,29 @@ def snippet_in(body: dict[str, Any]) -> str:
     return body["messages"][-1]["content"].split("---\n")[1]
 
 
+def question(snippet: str) -> str:
+    return f"What is meant by {' '.join(snippet.split()[:8])}?"
+
+
 async def grounded(body: dict[str, Any], time: int) -> web.StreamResponse:
     """Answer with the snippet itself, which is as grounded as can be."""
-    return completion(f"**Problem**\nWhat does the text say about its topic?\n**Solution**\n{snippet_in(body)}")
+    snippet = snippet_in(body)
+    return completion(f"**Problem**\n{question(snippet)}\n**Solution**\n{snippet}")
 
 
 async def dear(body: dict[str, Any], time: int) -> web.StreamResponse:
     return completion("Problem: Why?\nSolution: Because.", prompt_tokens=1500, completion_tokens=500)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    pass
+
+
+@stage(version=1, makes=Kind.FILES)
+def weights(config: Weights, ctx: Context) -> Metrics:
+    (ctx.out / "m").write_bytes(b"no model")
+    return {}
 
 
 def made(store: Store, endpoint: str, config: ScienceQaConfig = CONFIG, topics: bool = False) -> Artifact:
@@ -55,11 +86,12 @@ def test_pairs_say_where_they_come_from(tmp_path: Path):
     for row in found:
         meta, parent = json.loads(row["meta"]), texts[row["parents"][0]]
         snippet = parent[int(meta["snippet_start"]) : int(meta["snippet_end"])]
-        assert row["text"] == f"What does the text say about its topic?\n\n{snippet}"
+        assert row["text"] == f"{question(snippet)}\n\n{snippet}"
         assert meta["request"] in {r["key"] for r in rows(artifact, "responses")}
         assert (row["source"], row["language"]) == ("science-qa", "en")
     metrics = artifact.manifest.metrics
     assert (metrics["requests"], metrics["documents"], metrics["rejected"], metrics["cost"]) == (4, 4, 0, None)
+    assert (metrics["answers"], metrics["spent_tokens"]) == (4, 120)
     assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (40, 80)
 
 
@@ -74,7 +106,7 @@ def test_another_endpoint_and_order_of_answers_gives_the_same_bytes(tmp_path: Pa
 def test_golden(tmp_path: Path):
     with serving(grounded) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0])
-    assert digest(rows(artifact, "documents")) == "acc914aca8a2a1ba"
+    assert digest(rows(artifact, "documents")) == "17009adfa08435c3"
     assert digest(rows(artifact, "responses")) == "b683631d9c3bf5ed"
     assert all("created" not in row["response"] for row in rows(artifact, "responses"))
 
@@ -92,22 +124,76 @@ def test_rejects_have_reasons_and_nothing_is_lost(tmp_path: Path):
 
     with serving(mixed) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0])
-    assert sorted(r["reason"] for r in rows(artifact, "rejects")) == ["request_failed", "too_short", "unparsable"]
+    rejects = rows(artifact, "rejects")
+    assert sorted(r["reason"] for r in rejects) == ["refused", "too_short", "unparsable"]
     assert artifact.manifest.metrics["documents"] == 1
-    assert len(rows(artifact, "responses")) == 3
+    responses = rows(artifact, "responses")
+    assert len(responses) == 3
+    assert {r["id"] for r in rejects if r["reason"] != "refused"} < {r["key"] for r in responses}
+    assert all(any(f"(document {d.id})" in r["detail"] for d in page_documents()) for r in rejects)
 
 
-def test_the_same_answer_twice_is_a_duplicate(tmp_path: Path):
-    snippets: list[str] = []
-
+@pytest.mark.parametrize(("max_similarity", "kept"), [(0.6, 1), (1.0, 2)])
+def test_the_same_answer_twice_is_a_duplicate(tmp_path: Path, max_similarity: float, kept: int):
     async def parrot(body: dict[str, Any], time: int) -> web.StreamResponse:
-        snippets.append(snippet_in(body))
-        return completion(f"Problem: What does the text say about its topic?\nSolution: {snippets[0]}")
+        return completion(f"Problem: {question(PAGES['kernel'][1])}\nSolution: {PAGES['kernel'][1]}")
 
-    config = ScienceQaConfig(model="m", num_requests=2, sources=("pages",), snippets=CONFIG.snippets)
+    lenient = Demands(min_problem_grounding=0, min_grounding=0, numbers_grounded=False, max_similarity=max_similarity)
+    config = dataclasses.replace(CONFIG, num_requests=2, demands=lenient)
     with serving(parrot) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], config)
-    assert [r["reason"] for r in rows(artifact, "rejects")] in (["duplicate"], ["not_grounded"])
+    assert len(rows(artifact, "documents")) == kept
+    assert [r["reason"] for r in rows(artifact, "rejects")] == ["duplicate"] * (2 - kept)
+
+
+@pytest.mark.parametrize("status", [401, 404, 503])
+def test_a_wrong_endpoint_seals_nothing_and_a_right_one_goes_on(
+    tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
+):
+    broken = True
+
+    async def repaired(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if broken and len(server.seen) > 2:
+            return web.Response(status=status, text="nobody here")
+        return await grounded(body, time)
+
+    monkeypatch.setattr("regraft.lm.client.Limits", _one_at_a_time)
+    with serving(repaired) as (endpoint, server):
+        with pytest.raises(StepFailed, match=rf"(?s)2 of 4 requests .*HTTP {status}: nobody here.*same command"):
+            made(Store(tmp_path), endpoint.base_urls[0])
+        assert not any(a.manifest.step == "qa" for a in Store(tmp_path).artifacts())
+        before, broken = sum(server.seen.values()), False
+        artifact = made(Store(tmp_path), endpoint.base_urls[0])
+        assert sum(server.seen.values()) - before == 2
+    assert artifact.manifest.metrics["documents"] == 4
+
+
+def _one_at_a_time(budget_tokens: int) -> Limits:
+    return Limits(budget_tokens=budget_tokens, concurrency=1, max_attempts=2, first_backoff_s=0.01)
+
+
+def test_a_dead_endpoint_seals_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("regraft.lm.client.Limits", _one_at_a_time)
+    with pytest.raises(StepFailed, match="0 of 4 requests"):
+        made(Store(tmp_path), "http://127.0.0.1:9/v1")
+    assert not any(a.manifest.step == "qa" for a in Store(tmp_path).artifacts())
+
+
+def test_no_answer_at_all_is_an_error(tmp_path: Path):
+    async def refuse(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.Response(status=400, text="no such model")
+
+    with serving(refuse) as (endpoint, _), pytest.raises(StepFailed, match="(?s)0 of 4 requests.*no such model"):
+        made(Store(tmp_path), endpoint.base_urls[0])
+    with pytest.raises(StepFailed, match="(?s)0 of 4 requests.*0 of 10 tokens are spent"):
+        made(Store(tmp_path), "http://127.0.0.1:9/v1", dataclasses.replace(CONFIG, budget_tokens=10))
+
+
+def test_answers_that_all_fail_the_checks_are_a_loud_figure(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with serving(dear) as (endpoint, _):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0])
+    assert (artifact.manifest.metrics["answers"], artifact.manifest.metrics["documents"]) == (4, 0)
+    assert "NOT ONE of 4 answers passed" in caplog.text
 
 
 def test_topics_balance_the_requests_and_name_the_discipline(tmp_path: Path):
@@ -138,6 +224,24 @@ def test_no_endpoint_and_no_generator_is_an_error(tmp_path: Path):
         made(Store(tmp_path), "")
 
 
+def test_an_endpoint_beside_a_generator_is_an_error(tmp_path: Path):
+    step = science_qa.step("qa", CONFIG, docs=pages.step("docs", PagesConfig()), generator=weights.step("w", Weights()))
+    with pytest.raises(StepFailed, match="--generator NAME"):
+        run([step], Store(tmp_path), Execution(endpoint="http://127.0.0.1:9/v1"))
+
+
+def test_an_endpoint_with_a_secret_is_refused_and_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with pytest.raises(StepFailed, match="REGRAFT_API_KEY"):
+        made(Store(tmp_path), "https://user:k3y@127.0.0.1:9/v1")
+    assert "k3y" not in caplog.text
+
+
+def test_where_requests_go_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level("INFO"), serving(grounded) as (endpoint, _):
+        made(Store(tmp_path), endpoint.base_urls[0])
+    assert f"requests go to {endpoint.base_urls[0]}" in caplog.text
+
+
 def test_a_language_without_documents_is_an_error(tmp_path: Path):
     with pytest.raises(StepFailed, match="'fr'"):
         made(Store(tmp_path), "http://127.0.0.1:9/v1", ScienceQaConfig(model="m", num_requests=1, language="fr"))
@@ -162,8 +266,7 @@ _RUN = """
     from pathlib import Path
     from regraft.core import Store
     from tests.synthesis.test_science_qa import CONFIG, made
-    import dataclasses
-    made(Store(Path(sys.argv[2])), sys.argv[1], dataclasses.replace(CONFIG, num_requests=4))
+    made(Store(Path(sys.argv[2])), sys.argv[1], CONFIG)
 """
 
 

@@ -73,3 +73,10 @@ def test_choice_is_balanced_breadth_first_and_independent_of_order():
 def test_a_rule_that_nothing_can_obey_is_refused():
     with pytest.raises(ConfigError, match="min_characters"):
         SnippetRule(characters=100, min_characters=200)
+
+
+def test_a_line_of_prose_has_a_character():
+    with pytest.raises(ConfigError, match="min_line is 0"):
+        SnippetRule(min_line=0)
+    rule = SnippetRule(characters=400, min_characters=1, min_line=1)
+    assert [s.text for s in snippets_of("d", "Some words.\n \nMore words.", rule)] == ["Some words.\n \nMore words."]

@@ -42,6 +42,15 @@ def test_a_grounded_pair_passes():
         ),
         (
             {
+                "problem": "How do chloroplasts turn sunlight into sugar, and why do stomata release oxygen?",
+                "solution": "Chloroplasts turn sunlight into sugar, and stomata release oxygen, since chloroplasts "
+                "turn sunlight and water into sugar and oxygen while stomata stay open.",
+            },
+            "stop",
+            "problem_not_grounded",
+        ),
+        (
+            {
                 "problem": f"{GOOD.solution} Is that right, or is something else decided by it?",
                 "solution": GOOD.solution,
             },
@@ -56,6 +65,11 @@ def test_each_demand_has_its_reason(change: dict[str, str], finish_reason: str, 
     rejected = demands.reject(found, "en")
     assert rejected is not None
     assert rejected.reason == reason
+
+
+def test_a_problem_is_grounded_in_the_snippet_and_its_solution_in_both():
+    found = measure(Pair(problem="kernel chlorophyll", solution="chlorophyll"), "The kernel.", "stop")
+    assert (found.problem_grounding, found.grounding) == (pytest.approx(1 / 3), 1.0)
 
 
 def test_new_numbers_can_be_allowed_for_mathematics():

@@ -74,7 +74,7 @@ def training(count: int = 24, **changes: Any) -> Step[TrainConfig]:
     """Return the steps of a training of 12 optimizer steps on 2 languages x 2 topics, steered twice."""
     model = make_tiny.step("backbone", TinyConfig())
     learn = tokens_of("train", write_texts.step("corpus/train", TextsConfig(count=count)), model)
-    held_out = tokens_of("held-out", write_texts.step("corpus/held-out", TextsConfig(count=4, part="held")), model)
+    held_out = tokens_of("held-out", write_texts.step("corpus/held-out", TextsConfig(count=8, part="held")), model)
     settings: dict[str, Any] = {
         "tokens": 12 * 2 * 64,
         "mixture": MIXTURE,
@@ -82,12 +82,11 @@ def training(count: int = 24, **changes: Any) -> Step[TrainConfig]:
         "controller": TopicPerplexity(step_size=0.5, noise_gate=0.0, floor=0.1),
         "controlled_sources": ("web-zh",),
         "num_decisions": 2,
-        "validation": ValidationConfig(tokens_per_stream=200, tokens_per_document=100),
+        "validation": ValidationConfig(tokens_per_stream=400, tokens_per_document=100),
         "sequence_length": 64,
         "sequences_per_step": 2,
         "sequences_per_batch": 1,
         "precision": "float32",
-        "checkpoint_every": 3,
         **changes,
     }
     return train.step("train", TrainConfig(**settings), model=model, tokens=learn, held_out=held_out)

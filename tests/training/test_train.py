@@ -15,10 +15,11 @@ from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, pl
 from regraft.corpus import tables
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.history import documents_of_step, steps_of_document
-from regraft.training.train import TrainConfig, train
+from regraft.training.train import TrainConfig, ValidationConfig, train
 from tests.training.conftest import MIXTURE, training
 
-ONE = Execution(workers=1)
+ONE = Execution(workers=1, checkpoint_seconds=0)
+PINNED = [6.6811, 4.8248, 3.9227, 2.6047, 2.4568, 1.5984, 1.2743, 0.7849, 0.8104, 0.5315, 0.7019, 0.4533]
 
 
 def made(folder: Path, **changes: Any) -> tuple[Store, Artifact]:
@@ -42,7 +43,7 @@ def test_the_loss_falls_and_every_step_is_recorded(trained: tuple[Store, Artifac
     steps = rows(trained[1], tables.STEPS_FILE)
     assert [row["step"] for row in steps] == list(range(1, 13))
     assert steps[-1]["loss"] < steps[0]["loss"] - 0.5
-    assert [round(row["learning_rate"], 4) for row in steps[:4]] == [0.0, 0.005, 0.01, 0.01]
+    assert [round(row["learning_rate"], 4) for row in steps[:4]] == [0.005, 0.01, 0.01, 0.01]
     assert steps[-1]["tokens"] == trained[1].manifest.metrics["tokens"]
     assert len(rows(trained[1], tables.STEP_TIMES_FILE)) == 12
 
@@ -119,18 +120,22 @@ def test_kill_9_and_again_gives_the_same_bytes(trained: tuple[Store, Artifact], 
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import *\n"
          "from tests.training.conftest import training\n"
-         "run([training()], Store(Path(sys.argv[1])), Execution(workers=1))", str(tmp_path)],
+         "run([training()], Store(Path(sys.argv[1])), Execution(workers=1, checkpoint_seconds=0))", str(tmp_path)],
     )  # fmt: skip
     store = Store(tmp_path)
     scratch = store.scratch(plan([training()], store, ONE)[-1].id)
-    sign = f"*checkpoint-{after:09d}*" if after else "."
     deadline = time.monotonic() + 120
-    while not list(scratch.glob(sign) if after else [scratch] * scratch.exists()) and time.monotonic() < deadline:
+    while not _reached(scratch, after) and time.monotonic() < deadline:
         time.sleep(0.001)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     run([training()], store, ONE)
     assert store.resolve("train").manifest.content_digest == trained[1].manifest.content_digest
+
+
+def _reached(scratch: Path, step: int) -> bool:
+    """Say whether a checkpoint of this step or a later one is there or is being written."""
+    return scratch.exists() and (not step or any(int(p.name[-9:]) >= step for p in scratch.glob("*checkpoint-*")))
 
 
 def test_a_torn_checkpoint_is_never_used(tmp_path: Path) -> None:
@@ -159,14 +164,15 @@ def test_a_second_stage_sees_none_of_the_documents_of_the_first(trained: tuple[S
     first = training(tokens=4 * 2 * 64, num_decisions=0)
     wired: dict[str, Any] = {"model": first, "tokens": first.inputs["tokens"], "held_out": first.inputs["held_out"]}
     record = run([train.step("again", first.config, **wired)], store, ONE)
-    seen, again = (
-        {piece.id for step in range(1, 5) for piece in documents_of_step(store.resolve(record.steps[name]), step)}
+    first_pieces, second_pieces = (
+        [piece for step in range(1, 5) for piece in documents_of_step(store.resolve(record.steps[name]), step)]
         for name in ("train", "again")
     )
-    assert seen
-    assert again
-    assert not seen & again
-    assert store.resolve("again").manifest.metrics["left_out_documents"] == len(seen)
+    ended = {piece.id: piece.stop for piece in first_pieces}
+    assert second_pieces
+    assert all(piece.start >= ended.get(piece.id, 0) for piece in second_pieces)
+    assert any(piece.id in ended for piece in second_pieces)  # the rest of a document that was begun
+    assert store.resolve("again").manifest.metrics["left_out_documents"] == len(ended)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,15 @@ def test_a_source_without_documents_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         StepFailed, match=r"web-fr of group 'fr' has no sequences; there are \['en/web-en', 'zh/web-zh'\]"
     ):
-        made(tmp_path, mixture=mixture, controlled_sources=())
+        made(tmp_path, mixture=mixture, controlled_sources=(), num_decisions=0)
+
+
+def test_held_out_documents_are_never_trained_on(tmp_path: Path) -> None:
+    step = training()
+    wired: dict[str, Any] = {"model": step.inputs["model"], "tokens": step.inputs["tokens"]}
+    leaking = train.step("leaking", step.config, **wired, held_out=step.inputs["tokens"])
+    with pytest.raises(StepFailed, match="48 held-out documents are trained on too"):
+        run([leaking], Store(tmp_path), ONE)
 
 
 def test_a_diverging_training_stops_and_names_the_documents(tmp_path: Path) -> None:
@@ -202,3 +216,44 @@ def test_the_plan_says_the_budget() -> None:
     assert step.stage.describe is not None
     assert step.stage.describe(step.config) == "12 steps, 1,536 tokens (zh 768 : en 768)"
     assert isinstance(step.config, TrainConfig)
+
+
+def test_the_course_of_the_small_training_is_pinned(trained: tuple[Store, Artifact]) -> None:
+    """Raise the version of the stage `train` when this has to change."""
+    losses = [row["loss"] for row in rows(trained[1], tables.STEPS_FILE)]
+    assert losses == pytest.approx(PINNED, rel=2e-3)
+
+
+def test_dropout_is_a_function_of_the_step(trained: tuple[Store, Artifact], tmp_path: Path) -> None:
+    """A killed training with dropout gives the same bytes too."""
+    import torch
+
+    from regraft.training.loop import _seed
+
+    seeds = [_seed(seed, step, batch) for seed in (0, 1) for step in (0, 1) for batch in (0, 1)]
+    assert len(set(seeds)) == 8
+    drawn: list[torch.Tensor] = []
+    for _ in range(2):
+        torch.manual_seed(_seed(0, 3, 1))
+        drawn.append(torch.nn.functional.dropout(torch.ones(50)))
+    assert torch.equal(*drawn)
+
+
+def test_a_budget_that_cannot_be_served_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(
+        StepFailed, match=r"asks for 400 sequences and the sources hold \d+; too little of \['zh/web-zh'"
+    ):
+        made(tmp_path, tokens=200 * 2 * 64)
+    assert not list(Store(tmp_path).root.glob(".scratch/train-*/checkpoint-*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"controlled_sources": ()}, "needs sources to control"),
+        ({"validation": ValidationConfig(sources=("web-en",))}, r"validation.sources leaves out \['web-zh'\]"),
+    ],
+)
+def test_a_controller_that_could_not_steer_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        training(**changes)

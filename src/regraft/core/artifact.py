@@ -139,14 +139,12 @@ def open_artifact(path: Path) -> Artifact:
     except FileNotFoundError:
         raise ArtifactError(f"{path} is no finished artifact: it has no {MANIFEST}.") from None
     try:
-        manifest = Manifest.from_json(text)
-    except (ValueError, TypeError, KeyError) as error:
+        found = json.loads(text).get("format")
+        if found == FORMAT:
+            return Artifact(path, Manifest.from_json(text))
+    except (AttributeError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{path / MANIFEST} cannot be read ({error}). Delete {path} and run again.") from error
-    if manifest.format != FORMAT:
-        raise ArtifactError(
-            f"{path} has format {manifest.format}, this regraft reads {FORMAT}. Delete it and run again."
-        )
-    return Artifact(path, manifest)
+    raise ArtifactError(f"{path} has format {found}, this regraft reads {FORMAT}. Delete it and run again.")
 
 
 def record_files(directory: Path) -> tuple[FileRecord, ...]:
@@ -172,6 +170,14 @@ def damage(artifact: Artifact) -> list[str]:
     known = {record.path for record in artifact.manifest.files} | {MANIFEST}
     extra = [p.relative_to(artifact.path).as_posix() for p in artifact.path.rglob("*") if p.is_file()]
     return [text for text in found if text] + [f"{name} is not in the manifest" for name in extra if name not in known]
+
+
+def flush_tree(path: Path) -> None:
+    """Make every file below a directory survive a power cut."""
+    for file in path.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
 
 
 def flush_directory(path: Path) -> None:

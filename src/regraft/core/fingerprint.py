@@ -30,7 +30,7 @@ def canonical(value: object, place: str = "config") -> Any:
     """
     match value:
         case Enum():
-            return {CLASS: type(value).__qualname__, "name": value.name}
+            return {CLASS: class_name(type(value)), "name": value.name}
         case None | bool() | int() | str():
             return value
         case float():
@@ -83,7 +83,16 @@ def _canonical_dataclass(value: Any, place: str) -> dict[str, Any]:
     if not cls.__dataclass_params__.frozen:
         raise ConfigError(f"{place} is a {cls.__qualname__}, a dataclass that can change. Declare it frozen=True.")
     fields = {f.name: canonical(getattr(value, f.name), f"{place}.{f.name}") for f in dataclasses.fields(value)}
-    return {CLASS: cls.__qualname__, **fields}
+    return {CLASS: class_name(cls), **fields}
+
+
+def class_name(cls: Any) -> str:
+    """Return the name of a class or function in identities: with its module, unless it is one of our own.
+
+    Ours may move between modules; a user's `Fixed` is never taken for the one that comes with regraft.
+    """
+    ours = cls.__module__.partition(".")[0] == "regraft"
+    return cls.__qualname__ if ours else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _dict_differences(old: dict[str, Any], new: dict[str, Any], place: str) -> list[str]:

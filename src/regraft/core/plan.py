@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.artifact import Artifact, artifact_id
-from regraft.core.fingerprint import canonical, differences, fingerprint
-from regraft.core.sources import SourceFile, pin
+from regraft.core.fingerprint import canonical, class_name, differences, fingerprint
+from regraft.core.sources import Hashes, SourceFile, pin
 from regraft.core.stage import Execution, Step, walk
 from regraft.core.store import Store
 
@@ -53,8 +53,10 @@ def plan(steps: Iterable[Step[Any]], store: Store, execution: Execution) -> list
     """
     planned: dict[Step[Any], Planned] = {}
     newest = _newest(store)
+    hashes = Hashes(execution.hashes)
     for step in walk(steps):
-        planned[step] = _plan_step(step, planned, newest, store, execution)
+        planned[step] = _plan_step(step, planned, newest, store, execution.data_root, hashes)
+    hashes.save()
     return list(planned.values())
 
 
@@ -63,10 +65,11 @@ def _plan_step(
     planned: Mapping[Step[Any], Planned],
     newest: Mapping[tuple[str, str], Artifact],
     store: Store,
-    execution: Execution,
+    data_root: Path,
+    hashes: Hashes,
 ) -> Planned:
     located: dict[SourceFile, Path] = {}
-    config = pin(step.config, execution.data_root, store.hashes, located, f"step {step.name!r}: config")
+    config = pin(step.config, data_root, hashes, located, f"step {step.name!r}: config")
     identity = _identity(step, config, planned)
     action, reasons = _decide(step, config, identity, planned, newest, store)
     return Planned(step=step, config=config, fingerprint=identity, action=action, reasons=reasons, located=located)
@@ -74,7 +77,12 @@ def _plan_step(
 
 def _identity(step: Step[Any], config: Any, planned: Mapping[Step[Any], Planned]) -> str:
     inputs = {role: [planned[s].fingerprint for s in steps] for role, steps in step.inputs.items()}
-    whole = {"stage": step.stage.name, "version": step.stage.version, "config": config, "inputs": inputs}
+    whole = {
+        "stage": class_name(step.stage.function),
+        "version": step.stage.version,
+        "config": config,
+        "inputs": inputs,
+    }
     return fingerprint(whole, f"step {step.name!r}")
 
 
@@ -105,6 +113,8 @@ def _changes(step: Step[Any], config: Any, planned: Mapping[Step[Any], Planned],
     lines += differences(old.manifest.config, canonical(config))
     before = [(i.role, i.artifact) for i in old.manifest.inputs]
     now = [(role, planned[s]) for role, steps in step.inputs.items() for s in steps]
+    if before != [(role, p.id) for role, p in now] and sorted(before) == sorted((role, p.id) for role, p in now):
+        lines.append("its inputs stand in another order")
     lines += [f"input {role} is now {p.id} ({p.step.name})" for role, p in now if (role, p.id) not in before]
     kept = {(role, p.id) for role, p in now}
     return lines + [
@@ -113,5 +123,5 @@ def _changes(step: Step[Any], config: Any, planned: Mapping[Step[Any], Planned],
 
 
 def _newest(store: Store) -> dict[tuple[str, str], Artifact]:
-    by_age = sorted(store.artifacts(), key=lambda a: a.manifest.provenance.started)
+    by_age = sorted(store.readable_artifacts(), key=lambda a: a.manifest.provenance.started)
     return {(a.manifest.step, a.manifest.stage): a for a in by_age}

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -73,8 +74,10 @@ def without_secrets(arguments: list[str]) -> list[str]:
     hide_next = False
     for argument in arguments:
         name, equals, _ = argument.partition("=")
-        secret = name.startswith("-") and any(word in name.lower().split("-") for word in _SECRET_WORDS)
-        shown.append("***" if hide_next else f"{name}=***" if secret and equals else argument)
+        words = name.lower().replace("_", "-").split("-")
+        secret = name.startswith("-") and any(word in words for word in _SECRET_WORDS)
+        plain = re.sub(r"//[^/@\s]+@", "//***@", argument)  # user and password in a URL
+        shown.append("***" if hide_next else f"{name}=***" if secret and equals else plain)
         hide_next = secret and not equals
     return shown
 

@@ -3,7 +3,6 @@
 import errno
 import json
 import logging
-import os
 import shutil
 import traceback
 from collections.abc import Generator, Iterable, Mapping
@@ -19,6 +18,7 @@ from regraft.core.fingerprint import canonical
 from regraft.core.lock import exclusive
 from regraft.core.plan import Action, Planned, plan
 from regraft.core.provenance import Clock, reset_peak_memory
+from regraft.core.sources import Hashes, check_unchanged
 from regraft.core.stage import Context, Execution, Progress, Silent, Step
 from regraft.core.store import Store
 
@@ -87,7 +87,8 @@ def run(
         steps={item.step.name: item.id for item in planned},
         actions={item.step.name: item.action.value for item in planned},
     )
-    if any(item.action is not Action.REUSE for item in planned) or latest_run(store, recipe) is None:
+    before = latest_run(store, recipe)
+    if before is None or before.steps != record.steps or any(item.action is not Action.REUSE for item in planned):
         record.save(store)
     return record
 
@@ -103,6 +104,7 @@ def _reuse_or_make(
     found = store.find(item.step.stage.name, item.fingerprint)
     if found is not None:
         LOG.info("%s %s: reused %s", number, item.step.name, item.id)
+        shutil.rmtree(store.scratch(item.id), ignore_errors=True)  # a kill just after sealing leaves it
         return found
     why = f" ({'; '.join(item.reasons[:3])})" if item.reasons else ""
     LOG.info("%s %s: %s %s%s", number, item.step.name, item.action.value, item.id, why)
@@ -125,7 +127,9 @@ def _make(
         progress=progress,
     )
     with _kept_on_failure(item, ctx.out, store):
+        check_unchanged(item.located, Hashes(execution.hashes))
         metrics = item.step.stage(item.config, ctx)
+        check_unchanged(item.located, Hashes(execution.hashes))
         manifest = _manifest(item, made, metrics, ctx.out, clock, execution)
         artifact = seal(ctx.out, manifest, store.path(item.id))
     shutil.rmtree(ctx.scratch)
@@ -176,10 +180,21 @@ def _kept_on_failure(item: Planned, out: Path, store: Store) -> Generator[None]:
 
 def _failure(item: Planned, error: Exception, kept: Path) -> str:
     what = str(error) if isinstance(error, RegraftError) else f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if _disk_is_full(error):
         free = shutil.disk_usage(kept.parent).free
-        what = f"the disk is full ({error.filename or kept}; {free:,} bytes free). Free some space and run again"
+        what = f"the disk is full ({what}; {free:,} bytes free). Free some space and run again"
     return f"step {item.step.name!r} failed: {what}\nWhat it wrote is kept in {kept}; all steps before it are finished."
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Say whether an error or one that it stems from is a full disk; libraries often leave only its words."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(error).lower() for words in ("os error 28", "no space left", "disk is full")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _write_error(kept: Path, error: Exception) -> None:
@@ -208,7 +223,7 @@ def _plain(record: Run) -> dict[str, Any]:
     return {
         "recipe": record.recipe,
         "started": record.started,
-        "parameters": {key: os.fspath(v) if isinstance(v, Path) else v for key, v in record.parameters.items()},
+        "parameters": json.loads(json.dumps(dict(record.parameters), default=str)),
         "steps": dict(record.steps),
         "actions": dict(record.actions),
     }

@@ -9,6 +9,8 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,63 +38,71 @@ class RawFiles:
     """Filled when the run is planned."""
 
 
-@dataclass(frozen=True, slots=True)
-class HashCache:
-    """Hashes of files, remembered by path, size and modification time, so that a plan stays fast."""
+class Hashes:
+    """SHA-256 of files, remembered in a cache file by path, size and modification time, so that a plan stays fast."""
 
-    path: Path
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self._known: dict[str, list[Any]] = {}
+        with suppress(OSError, ValueError):
+            self._known = json.loads(cache.read_text("utf-8"))
+        self._changed = False
 
-    def load(self) -> dict[str, list[Any]]:
-        try:
-            return json.loads(self.path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
+    def of(self, path: Path) -> str:
+        """Return the SHA-256 of a file; it is read only when its size or time is not the one remembered."""
+        stat, key = path.stat(), str(path.resolve())
+        known = self._known.get(key)
+        if known is None or known[:2] != [stat.st_size, stat.st_mtime_ns]:
+            known = self._known[key] = [stat.st_size, stat.st_mtime_ns, sha256_of(path)]
+            self._changed = True
+        return known[2]
 
-    def save(self, entries: dict[str, list[Any]]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        part.write_text(json.dumps(entries), "utf-8")
-        part.replace(self.path)
+    def save(self) -> None:
+        """Write the cache file where there is something new."""
+        if not self._changed:
+            return
+        self.cache.parent.mkdir(parents=True, exist_ok=True)
+        part = self.cache.with_name(f"{self.cache.name}.{os.getpid()}")
+        part.write_text(json.dumps(self._known), "utf-8")
+        part.replace(self.cache)
+        self._changed = False
 
 
-def pin(value: Any, data_root: Path, cache: HashCache, located: dict[SourceFile, Path], place: str = "config") -> Any:
+def pin(value: Any, data_root: Path, hashes: Hashes, located: dict[SourceFile, Path], place: str = "config") -> Any:
     """Return `value` with every `RawFiles` inside it pinned; the path of each file is added to `located`.
 
     Raises:
         ConfigError: a root does not exist, or nothing below it matches the pattern.
     """
-    entries = cache.load()
-    before = dict(entries)
-    pinned = _pin(value, data_root, entries, located, place)
-    if entries != before:
-        cache.save(entries)
-    return pinned
-
-
-def _pin(
-    value: Any, data_root: Path, entries: dict[str, list[Any]], located: dict[SourceFile, Path], place: str
-) -> Any:
     if isinstance(value, RawFiles):
-        return _pin_files(value, data_root, entries, located, place)
+        return _pin_files(value, data_root, hashes, located, place)
     if isinstance(value, tuple):
-        items: list[Any] = [_pin(v, data_root, entries, located, f"{place}[{i}]") for i, v in enumerate(value)]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return tuple(items)
+        return tuple(pin(v, data_root, hashes, located, f"{place}[{i}]") for i, v in enumerate(value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, Mapping):
+        return {k: pin(v, data_root, hashes, located, f"{place}[{k!r}]") for k, v in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _pin_dataclass(value, data_root, entries, located, place)
+        return _pin_dataclass(value, data_root, hashes, located, place)
     return value
 
 
-def _pin_dataclass(
-    value: Any, data_root: Path, entries: dict[str, list[Any]], located: dict[SourceFile, Path], place: str
-) -> Any:
+def check_unchanged(located: Mapping[SourceFile, Path], hashes: Hashes) -> None:
+    """Return if the raw files still are what was pinned, by size and time; one of another time is read again.
+
+    Raises:
+        ConfigError: a file was changed or removed since the run was planned.
+    """
+    for file, path in located.items():
+        if not path.is_file() or hashes.of(path) != file.sha256:
+            raise ConfigError(f"{path} was changed since this run was planned. Run again with the files as they are.")
+
+
+def _pin_dataclass(value: Any, data_root: Path, hashes: Hashes, located: dict[SourceFile, Path], place: str) -> Any:
     old = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    new = {name: _pin(v, data_root, entries, located, f"{place}.{name}") for name, v in old.items()}
+    new = {name: pin(v, data_root, hashes, located, f"{place}.{name}") for name, v in old.items()}
     return value if new == old else dataclasses.replace(value, **new)
 
 
-def _pin_files(
-    raw: RawFiles, data_root: Path, entries: dict[str, list[Any]], located: dict[SourceFile, Path], place: str
-) -> RawFiles:
+def _pin_files(raw: RawFiles, data_root: Path, hashes: Hashes, located: dict[SourceFile, Path], place: str) -> RawFiles:
     root = data_root / raw.root
     if not root.exists():
         raise ConfigError(f"{place}: {root} does not exist. Give an existing file or folder, or set --data.")
@@ -100,18 +110,9 @@ def _pin_files(
     if not paths:
         raise ConfigError(f"{place}: no file in {root} matches {raw.pattern!r}.")
     base = root.parent if root.is_file() else root
-    files = [SourceFile(name=p.relative_to(base).as_posix(), sha256=_hash(p, entries)) for p in paths]
+    files = [SourceFile(name=p.relative_to(base).as_posix(), sha256=hashes.of(p)) for p in paths]
     located.update(zip(files, paths, strict=True))
-    return RawFiles(root="", pattern=raw.pattern, files=tuple(files))
-
-
-def _hash(path: Path, entries: dict[str, list[Any]]) -> str:
-    stat, key = path.stat(), str(path.resolve())
-    known = entries.get(key)
-    if known is not None and known[:2] == [stat.st_size, stat.st_mtime_ns]:
-        return known[2]
-    entries[key] = [stat.st_size, stat.st_mtime_ns, sha256_of(path)]
-    return entries[key][2]
+    return RawFiles(root="", pattern="", files=tuple(files))
 
 
 def sha256_of(path: Path) -> str:

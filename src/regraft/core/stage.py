@@ -36,6 +36,14 @@ class Execution:
     """Relative roots of raw files are taken from here."""
     cache: Path = Path.home() / ".cache" / "regraft"
     """Downloads are kept here, by content."""
+    checkpoint_seconds: float = 60.0
+    """A long training saves what it needs to continue this often, but spends at most a twentieth of its time on that;
+    0 saves after every step."""
+
+    @property
+    def hashes(self) -> Path:
+        """File that remembers the hashes of raw files."""
+        return self.cache / "hashes.json"
 
 
 class Ticker(Protocol):
@@ -222,22 +230,22 @@ def walk(steps: Iterable[Step[Any]]) -> list[Step[Any]]:
         ConfigError: two different steps have one name.
     """
     ordered: dict[Step[Any], None] = {}
-    for step in steps:
-        _visit(step, ordered)
+    pending = [(step, False) for step in reversed(list(steps))]
+    while pending:
+        step, inputs_done = pending.pop()
+        if step in ordered:
+            continue
+        if inputs_done:
+            ordered[step] = None
+            continue
+        pending.append((step, True))
+        needed = [needed for inputs in step.inputs.values() for needed in inputs]
+        pending += [(other, False) for other in reversed(needed) if other not in ordered]
     names: dict[str, Step[Any]] = {}
     for step in ordered:
         if names.setdefault(step.name, step) is not step:
             raise ConfigError(f"Two steps are named {step.name!r}. Give each step of a recipe its own name.")
     return list(ordered)
-
-
-def _visit(step: Step[Any], ordered: dict[Step[Any], None]) -> None:
-    if step in ordered:
-        return
-    for inputs in step.inputs.values():
-        for needed in inputs:
-            _visit(needed, ordered)
-    ordered[step] = None
 
 
 def _steps(given: Step[Any] | Sequence[Step[Any]] | None) -> tuple[Step[Any], ...]:

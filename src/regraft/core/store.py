@@ -7,16 +7,19 @@
 <store>/.failed-<artifact>/          what a failed step wrote, with error.txt
 <store>/.locks/<artifact>.lock
 <store>/.runs/<time>-<recipe>.json   which artifact stood for which step in a run
+<store>/reports/                     for people
 ```
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from regraft.core.artifact import MANIFEST, Artifact, artifact_id, open_artifact
+from regraft.core.artifact import Artifact, artifact_id, open_artifact
 from regraft.core.errors import ArtifactError
-from regraft.core.sources import HashCache
+
+REPORTS = "reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class Store:
         return self.root / ".runs"
 
     @property
-    def hashes(self) -> HashCache:
-        return HashCache(self.root / ".hashes.json")
+    def reports(self) -> Path:
+        return self.root / REPORTS
 
     def path(self, artifact: str) -> Path:
         return self.root / artifact
@@ -62,13 +65,31 @@ class Store:
             raise ArtifactError(f"{path} holds the fingerprint {artifact.manifest.fingerprint}, not {fingerprint}.")
         return artifact
 
-    def artifacts(self) -> Iterator[Artifact]:
-        """Yield every finished artifact, in order of their ids."""
+    def directories(self) -> list[Path]:
+        """Return the directory of every artifact, readable or not, in order of their ids."""
         if not self.root.is_dir():
-            return
-        for path in sorted(self.root.iterdir()):
-            if not path.name.startswith(".") and (path / MANIFEST).is_file():
-                yield open_artifact(path)
+            return []
+        hidden_or_ours = (".", REPORTS)
+        return sorted(p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith(hidden_or_ours))
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Yield every artifact, in order of their ids.
+
+        Raises:
+            ArtifactError: one cannot be read.
+        """
+        for path in self.directories():
+            yield open_artifact(path)
+
+    def readable_artifacts(self) -> Iterator[Artifact]:
+        """Yield every artifact that can be read, in order of their ids."""
+        for artifact in self.directories():
+            with suppress(ArtifactError):
+                yield open_artifact(artifact)
+
+    def has(self, name: str) -> bool:
+        """Return whether `name` is a step, or an artifact's id or the beginning of one."""
+        return any(a.manifest.step == name or a.id.startswith(name) for a in self.artifacts())
 
     def resolve(self, name: str) -> Artifact:
         """Return the newest artifact of the step `name`, or the one whose id is or begins with `name`.

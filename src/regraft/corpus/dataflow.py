@@ -4,6 +4,7 @@
 - Telemetry is on by default: it is switched off before Daft is imported, so Daft is always imported from here.
 - A glob is read in any order, files are written in any order, and on Ray rows come in any order: explicit lists go in,
   `to_arrow_iter` comes out, and every row is put to its place by its id.
+- A worker process imports a kernel's class by name: classes that it could not import are sent by value.
 - A raising row kills a job: a kernel's exception becomes a reject of that row.
 - There is no memory limit: the text is streamed, never sorted, joined or collected.
 """
@@ -26,6 +27,7 @@ from daft import DataType, col, functions
 from regraft.core import ConfigError, Context, Execution, Metrics, RegraftError
 from regraft.corpus import tables
 from regraft.corpus.document import Document, Reject
+from regraft.corpus.portable import packed, unpacked
 from regraft.corpus.rows import CorpusWriter, documents
 
 __all__ = ["Kernel", "col", "frame", "functions", "transform"]
@@ -37,7 +39,13 @@ SERIAL = 2000
 
 _COLUMNS = tables.DOCUMENTS.names
 _TEXTS = ("id", "text", "source", "language", "meta", "reason", "detail")
-_OUTCOME = DataType.struct({**dict.fromkeys(_TEXTS, DataType.string()), "parents": DataType.list(DataType.string())})
+_OUTCOME = DataType.struct(
+    {
+        **dict.fromkeys(_TEXTS, DataType.string()),
+        "parents": DataType.list(DataType.string()),
+        "kept": DataType.bool(),
+    }
+)
 
 
 class Kernel(Protocol):
@@ -95,7 +103,7 @@ def frame(files: Iterable[Path], execution: Execution) -> daft.DataFrame:
 def outcomes(path: Path, kernel: Kernel, execution: Execution) -> Iterator[tuple[str, Document | Reject]]:
     """Yield the id of each document and what a kernel made of it; in order, but for Ray."""
     workers = execution.workers if tables.num_rows(path) >= SERIAL else 1
-    worker = daft.cls(_Worker, max_concurrency=workers, use_process=workers > 1)(kernel)
+    worker = daft.cls(_Worker, max_concurrency=workers, use_process=workers > 1)(packed(kernel))
     made = frame([path], execution).select(worker.run(*map(col, _COLUMNS)).alias("outcome"))
     for batch in made.to_arrow_iter():
         yield from ((row["id"], _outcome(row)) for row in batch.column("outcome").to_pylist())
@@ -104,8 +112,8 @@ def outcomes(path: Path, kernel: Kernel, execution: Execution) -> Iterator[tuple
 class _Worker:
     """Runs a kernel; lives in a worker process."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: bytes) -> None:
+        self.kernel: Kernel = unpacked(kernel)
 
     @daft.method.batch(return_dtype=_OUTCOME, batch_size=BATCH)
     def run(
@@ -127,15 +135,15 @@ def _run(kernel: Kernel, row: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         outcome = Reject("error", f"{type(error).__name__}: {error}")
     if isinstance(outcome, Reject):
-        empty: dict[str, Any] = {**dict.fromkeys(_TEXTS, ""), "parents": []}
+        empty: dict[str, Any] = {**dict.fromkeys(_TEXTS, ""), "parents": [], "kept": False}
         return {**empty, "id": row["id"], "reason": outcome.reason, "detail": outcome.detail}
-    return {**outcome.row(), "reason": "", "detail": ""}
+    return {**outcome.row(), "reason": "", "detail": "", "kept": True}
 
 
 def _outcome(row: dict[str, Any]) -> Document | Reject:
-    if row["reason"]:
-        return Reject(row["reason"], row["detail"])
-    return Document(**{name: row[name] for name in _COLUMNS})
+    if row["kept"]:
+        return Document(**{name: row[name] for name in _COLUMNS})
+    return Reject(row["reason"], row["detail"])
 
 
 @cache

@@ -43,6 +43,10 @@ class Reject:
     reason: str
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.reason:
+            raise ValueError("A reject needs a reason.")
+
 
 def reject_row(id_: str, source: str, stage: str, reject: Reject, text: str) -> dict[str, Any]:
     """Return a row of `tables.REJECTS` with the beginning of the text."""

@@ -46,7 +46,7 @@ class IngestConfig:
             raise ConfigError(f"max_documents is {self.max_documents}; it is a count, 0 for all.")
 
 
-@stage(version=1, makes=Kind.CORPUS, files=optional(Kind.FILES))
+@stage(version=2, makes=Kind.CORPUS, files=optional(Kind.FILES))
 def ingest(config: IngestConfig, ctx: Context) -> Metrics:
     """Write one document for each text, in the order of file names and of texts inside a file.
 
@@ -71,12 +71,16 @@ def ingest(config: IngestConfig, ctx: Context) -> Metrics:
 
 
 class _Take:
-    """Turns records into documents or rejects; remembers what it has seen."""
+    """Turns records into documents or rejects.
+
+    Remembers no more than it has to: all texts if they are to be unique, else the ids of the file at hand, since the
+    ids of two files differ.
+    """
 
     def __init__(self, config: IngestConfig, writer: "CorpusWriter") -> None:
         self.config, self.writer = config, writer
         self.texts: set[str] = set()
-        self.ids = Counter[str]()
+        self.file, self.ids = "", Counter[str]()
 
     def __call__(self, name: str, record: Record | Unreadable) -> None:
         if isinstance(record, Unreadable):
@@ -89,19 +93,29 @@ class _Take:
     def _reason(self, record: Record) -> str:
         if not record.text.strip():
             return "empty"
+        if not self.config.unique:
+            return ""
         digest = document_id("", "", record.text)
-        if self.config.unique and digest in self.texts:
+        if digest in self.texts:
             return "repeated"
         self.texts.add(digest)
         return ""
 
-    def _document(self, name: str, record: Record) -> Document:
-        id_ = document_id(self.config.source, record.key or name, record.text)
+    def _id(self, name: str, record: Record) -> str:
+        """Return the id; the same text once more in one file gets another one."""
+        origin = f"{name}:{record.key}" if record.key else name
+        id_ = document_id(self.config.source, origin, record.text)
+        if self.config.unique:
+            return id_
+        if name != self.file:
+            self.file, self.ids = name, Counter()
         self.ids[id_] += 1
-        if self.ids[id_] > 1:  # the same text once more in one file
-            id_ = document_id(self.config.source, f"{record.key or name}#{self.ids[id_]}", record.text)
+        times = self.ids[id_]
+        return id_ if times == 1 else document_id(self.config.source, f"{origin}#{times}", record.text)
+
+    def _document(self, name: str, record: Record) -> Document:
         return Document(
-            id=id_,
+            id=self._id(name, record),
             text=record.text,
             source=self.config.source,
             language=self.config.language,

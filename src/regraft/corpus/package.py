@@ -9,7 +9,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, sha256_of, stage
+from regraft.core import TIMING, ConfigError, Context, Kind, Metrics, RegraftError, sha256_of, stage
+from regraft.core.artifact import MANIFEST
 
 _CHUNK = 1 << 20
 
@@ -85,7 +86,8 @@ def unpack(wheel: Path, members: tuple[str, ...], out: Path, max_bytes: int) -> 
     """Write the members of a zip file that match one of the globs below `out` and return their sizes in bytes.
 
     Raises:
-        RegraftError: a glob matches nothing, a name leads out of the folder, or the bytes exceed the bound.
+        RegraftError: a glob matches nothing, a name leads out of the folder or is one of the artifact's own, or the
+            bytes exceed the bound.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = sorted({info.filename for info in archive.infolist() if not info.is_dir()})
@@ -104,6 +106,11 @@ def _extract(archive: zipfile.ZipFile, name: str, out: Path, room: int) -> int:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise RegraftError(f"{archive.filename}: the member {name!r} leads out of its folder; nothing is unpacked.")
+    if path.parts[:1] in ((MANIFEST,), (TIMING,)):
+        raise RegraftError(
+            f"{archive.filename}: the member {name!r} has the place of the artifact's own {path.parts[0]!r}. "
+            "Name members that leave it out."
+        )
     target = out / path
     target.parent.mkdir(parents=True, exist_ok=True)
     size = 0

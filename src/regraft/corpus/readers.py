@@ -1,6 +1,7 @@
 """From the bytes of a raw file to texts: each record or why it cannot be read, with its place."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
@@ -59,10 +60,11 @@ class JsonLines:
 
     def records(self, name: str, file: BinaryIO) -> Iterator[Record | Unreadable]:
         for number, line in enumerate(_bounded_lines(file, self.max_bytes), start=1):
+            place = f"{name}:{number}"
             if line is None:
-                yield _too_large(f"{name}:{number}", self.max_bytes)
-            elif line.strip():
-                yield self._record(f"{name}:{number}", line)
+                yield _too_large(place, self.max_bytes)
+            elif found := (line.removeprefix(BOM_UTF8) if number == 1 else line).strip():
+                yield self._record(place, found)
 
     def _record(self, place: str, line: bytes) -> Record | Unreadable:
         try:
@@ -70,7 +72,7 @@ class JsonLines:
             json.dumps(row, ensure_ascii=False).encode()  # JSON can spell half a surrogate pair, UTF-8 cannot
         except UnicodeError as error:
             return Unreadable(place=place, reject=Reject("encoding", str(error)), excerpt=_excerpt(line))
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # broken, a number of 5,000 digits, or nested without end
             return Unreadable(place=place, reject=Reject("broken_json", str(error)), excerpt=_excerpt(line))
         fields: dict[str, Any] = row if isinstance(row, dict) else {}
         text = fields.get(self.text)

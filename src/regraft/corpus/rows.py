@@ -27,7 +27,7 @@ class CorpusWriter:
     """Writes `documents.parquet` and `rejects.parquet` into a folder, in the order of the calls."""
 
     def __init__(self, out: Path, stage: str) -> None:
-        self.stage, self.bytes, self.reasons = stage, 0, Counter[str]()
+        self.stage, self.bytes, self.left, self.reasons = stage, 0, 0, Counter[str]()
         self._kept = _Grouped(tables.Writer(out / tables.DOCUMENTS_FILE, tables.DOCUMENTS))
         self._rejected = _Grouped(tables.Writer(out / tables.REJECTS_FILE, tables.REJECTS))
 
@@ -55,16 +55,21 @@ class CorpusWriter:
         else:
             self.keep(outcome)
 
+    def leave(self) -> None:
+        """Count a document that belongs elsewhere: nothing is wrong with it, it is just not written here."""
+        self.left += 1
+
     def metrics(self, read: int) -> Mapping[str, int]:
-        """Return the figures of the stage.
+        """Return the figures of the stage; `read` is the number of rows that its input has.
 
         Raises:
-            RegraftError: kept and rejected do not add up to what was read, or nothing was kept.
+            RegraftError: kept, rejected and left do not add up to what was read, or nothing was kept.
         """
         reasons = {f"rejected.{reason}": count for reason, count in sorted(self.reasons.items())}
-        if self.kept + self.rejected != read:
+        if self.kept + self.rejected + self.left != read:
             raise RegraftError(
-                f"{self.stage} read {read} documents, but kept {self.kept} and rejected {self.rejected}."
+                f"{self.stage} read {read} documents, but kept {self.kept}, rejected {self.rejected} "
+                f"and left {self.left} to another part."
             )
         if not self.kept:
             raise RegraftError(f"{self.stage} read {read} documents and kept none: {reasons or 'the input is empty'}.")
@@ -73,6 +78,7 @@ class CorpusWriter:
             "documents": self.kept,
             "rejected": self.rejected,
             "bytes": self.bytes,
+            **({"other_part": self.left} if self.left else {}),
             **reasons,
         }
 

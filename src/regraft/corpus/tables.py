@@ -23,6 +23,7 @@ STEPS_FILE = "steps.parquet"
 SERVED_FILE = "served.parquet"
 SHARES_FILE = "shares.parquet"
 HELD_OUT_FILE = "held_out.parquet"
+EVENTS_FILE = "events.parquet"
 STEP_TIMES_FILE = "timing/steps.parquet"
 METRICS_FILE = "metrics.parquet"
 ITEMS_FILE = "items.parquet"
@@ -107,13 +108,34 @@ HELD_OUT = _schema(
 )
 """Training: held-out loss inside the loop (sum in nats); `error` is the bootstrap standard error of nats a token."""
 
+EVENTS = _schema(step=_INT, stream=_TEXT, what=_TEXT, detail=_TEXT)
+"""Training: what happened to a stream, that it ended and what took its place for instance."""
+
 STEP_TIMES = _schema(step=_INT, seconds=_FLOAT, tokens_per_second=_FLOAT)
 """Training: what the clock said; kept under `timing/`, since it is never the same twice."""
 
-METRICS = _schema(model=_TEXT, task=_TEXT, metric=_TEXT, slice=_TEXT, value=_FLOAT, low=_FLOAT, high=_FLOAT, n=_INT)
-"""Evaluation: a figure with its 95 % interval over `n` items."""
+METRICS = _schema(
+    model=_TEXT,
+    task=_TEXT,
+    metric=_TEXT,
+    slice=_TEXT,
+    value=_FLOAT,
+    low=_FLOAT,  # NaN: too few items or clusters for an interval
+    high=_FLOAT,
+    n=_INT,  # items
+    clusters=_INT,  # what was resampled; as many as items where each stands alone
+)
+"""Evaluation: a figure with its 95 % interval over clusters of items."""
 
-ITEMS = _schema(task=_TEXT, metric=_TEXT, item=_TEXT, slice=_TEXT, value=_FLOAT, weight=_FLOAT)
+ITEMS = _schema(
+    task=_TEXT,
+    metric=_TEXT,
+    item=_TEXT,
+    cluster=_TEXT,  # items of one cluster are not independent: pages of one book; the item itself where it stands alone
+    slice=_TEXT,
+    value=_FLOAT,
+    weight=_FLOAT,
+)
 """Evaluation: one row an item and metric, which is sum(value) / sum(weight): bits over bytes, or 0 or 1 over 1."""
 
 RESPONSES = _schema(
@@ -144,8 +166,16 @@ def check(table: pa.Table | pa.RecordBatch, schema: pa.Schema, place: object) ->
 
 
 def table_of(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Build a table from rows; a missing or superfluous key is an error of pyarrow or a null that `check` refuses."""
-    return pa.Table.from_pylist(list(rows), schema=schema)
+    """Build a table from rows; a missing key is a null that `check` refuses.
+
+    Raises:
+        SchemaError: a row has a key that is no column.
+    """
+    given = list(rows)
+    unknown = {key for row in given for key in row}.difference(schema.names)
+    if unknown:
+        raise SchemaError(f"Rows have the keys {sorted(unknown)}, but the table has the columns {schema.names}.")
+    return pa.Table.from_pylist(given, schema=schema)
 
 
 def write(path: Path, table: pa.Table, schema: pa.Schema) -> None:

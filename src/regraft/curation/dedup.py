@@ -1,17 +1,30 @@
 """Drop documents that say what another one says: word for word, or nearly.
 
 Candidates come from MinHash, but no document is dropped on a hash alone: inside each cluster the true Jaccard
-similarity is computed, and a reject names the kept document and that figure.
+similarity is computed, and a reject names the kept document and that figure. A cluster may be a chain of hundreds of
+documents of which few resemble each other: each is compared with the kept ones that its signature is most like.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError, Context, Kind, Metrics, SchemaError, many, stage
 from regraft.corpus.document import Reject
 from regraft.curation.words import words
+
+if TYPE_CHECKING:
+    from regraft.curation.minhash import Signatures
+
+COMPARED = 16
+"""Kept documents of its cluster that a document is compared with at most, those with the most alike signatures first.
+
+Source: not in the paper.
+"""
+CHARACTERS = 100_000_000
+"""Of texts in memory at once; only a cluster that is larger by itself goes beyond."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +47,7 @@ class DedupConfig:
             raise ConfigError(f"min_similarity is {self.min_similarity}; it must be above 0 and at most 1.")
 
 
-@stage(version=1, makes=Kind.CORPUS, docs=many(Kind.CORPUS))
+@stage(version=2, makes=Kind.CORPUS, docs=many(Kind.CORPUS))
 def deduplicate(config: DedupConfig, ctx: Context) -> Metrics:
     """Write one document of each group of duplicates, over all given corpora, in their order.
 
@@ -87,16 +100,21 @@ def exact_duplicates(entries: Sequence[Entry]) -> dict[int, Reject]:
 
 
 def near_duplicates(
-    cluster: Sequence[int], entries: Sequence[Entry], texts: Mapping[int, str], min_similarity: float
+    cluster: Sequence[int],
+    entries: Sequence[Entry],
+    texts: Mapping[int, str],
+    hashes: "Signatures",
+    min_similarity: float,
 ) -> dict[int, Reject]:
     """Return the documents of a cluster to drop, each for a kept one that it truly resembles."""
-    from regraft.curation.minhash import jaccard, shingles
+    from regraft.curation.minhash import jaccard, most_alike, shingles
 
     kept: dict[int, frozenset[str]] = {}
     dropped: dict[int, Reject] = {}
     for number in sorted(cluster, key=lambda n: entries[n].rank):
         own = shingles(texts[number])
-        similarity, closest = max(((jaccard(own, other), -n) for n, other in kept.items()), default=(0.0, 0))
+        alike = most_alike(hashes, number, list(kept), COMPARED)
+        similarity, closest = max(((jaccard(own, kept[n]), -n) for n in alike), default=(0.0, 0))
         if similarity >= min_similarity:
             dropped[number] = Reject("near_duplicate", f"of {entries[-closest].id}, Jaccard {similarity:.3f}")
         else:
@@ -109,15 +127,31 @@ def _near_duplicates(
 ) -> dict[int, Reject]:
     from regraft.curation.minhash import components, groups, signatures
 
-    labels = components(signatures(paths, [entry.id for entry in entries], ctx), config.bands, config.rows)
-    clusters = [[number for number in group if number not in exact] for group in groups(labels)]
-    wanted = {number for cluster in clusters if len(cluster) > 1 for number in cluster}
-    texts = {number: text for number, (_, text) in enumerate(_texts(paths)) if number in wanted}
+    hashes = signatures(paths, [entry.id for entry in entries], ctx)
+    found = groups(components(hashes, config.bands, config.rows))
+    clusters = [[number for number in group if number not in exact] for group in found]
     dropped: dict[int, Reject] = {}
-    for cluster in clusters:
-        if len(cluster) > 1:
-            dropped |= near_duplicates(cluster, entries, texts, config.min_similarity)
+    for batch in batches([cluster for cluster in clusters if len(cluster) > 1], entries, CHARACTERS):
+        wanted = {number for cluster in batch for number in cluster}
+        texts = {number: text for number, (_, text) in enumerate(_texts(paths)) if number in wanted}
+        for cluster in batch:
+            dropped |= near_duplicates(cluster, entries, texts, hashes, config.min_similarity)
     return dropped
+
+
+def batches(clusters: Iterable[list[int]], entries: Sequence[Entry], characters: int) -> Iterator[list[list[int]]]:
+    """Yield clusters, in order, so many at once that their texts have at most so many characters, but at least one."""
+    batch: list[list[int]] = []
+    room = characters
+    for cluster in clusters:
+        size = sum(entries[number].length for number in cluster)
+        if batch and size > room:
+            yield batch
+            batch, room = [], characters
+        batch.append(cluster)
+        room -= size
+    if batch:
+        yield batch
 
 
 def _entry(id_: str, text: str) -> Entry:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from regraft.core import ConfigError, Context, Kind, Metrics, stage
 from regraft.corpus.document import Document, Reject
+from regraft.curation.nesting import nested_deeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +18,19 @@ class ExtractConfig:
     """Leave out navigation, headers, footers and lists of links, as far as resiliparse finds them."""
     max_characters: int = 4_000_000
     """Of a page; a longer one is rejected unparsed."""
+    max_depth: int = 1000
+    """Of elements inside each other; a page of more is rejected unparsed, since extraction takes the time of its size
+    times its depth. Browsers stop at 512. Source: not in the paper.
+    """
 
     def __post_init__(self) -> None:
-        if self.max_characters < 1:
-            raise ConfigError(f"max_characters is {self.max_characters}; it must be positive.")
+        if min(self.max_characters, self.max_depth) < 1:
+            raise ConfigError(
+                f"max_characters is {self.max_characters} and max_depth {self.max_depth}; both must be positive."
+            )
 
 
-@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def extract_text(config: ExtractConfig, ctx: Context) -> Metrics:
     """Turn pages whose meta says `"format": "html"` into plain text; normalise all others. Ids stay.
 
@@ -43,8 +50,10 @@ class Extract:
     def __call__(self, document: Document) -> Document | Reject:
         if len(document.text) > self.config.max_characters:
             return Reject("too_large", f"{len(document.text):,} characters")
-        meta = json.loads(document.meta)
-        text = normalise(self._content(document.text) if meta.get("format") == "html" else document.text)
+        html = json.loads(document.meta).get("format") == "html"
+        if html and nested_deeper(document.text, self.config.max_depth):
+            return Reject("too_deep", f"more than {self.config.max_depth:,} elements inside each other")
+        text = normalise(self._content(document.text) if html else document.text)
         return replace(document, text=text) if text else Reject("no_text")
 
     def _content(self, page: str) -> str:

@@ -74,4 +74,11 @@ def shingles(text: str) -> frozenset[str]:
 
 def jaccard(left: frozenset[str], right: frozenset[str]) -> float:
     """Return the share of shingles that both have among those that either has."""
-    return len(left & right) / len(left | right)
+    common = len(left & right)
+    return common / (len(left) + len(right) - common)
+
+
+def most_alike(hashes: Signatures, row: int, others: Sequence[int], count: int) -> list[int]:
+    """Return those of the other rows, at most `count`, that share most hashes with a row; earlier ones among equals."""
+    shared = (hashes[np.array(others, np.int64)] == hashes[row]).sum(axis=1)
+    return [others[n] for n in np.argsort(-shared, kind="stable")[:count]]

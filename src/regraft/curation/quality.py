@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
-from regraft.curation.words import CJK, words
+from regraft.curation.words import CJK, spaced_words, words
 
 _CJK = re.compile(f"[{CJK}]")
 _BULLETS = ("•", "‣", "▪", "◦", "●", "-", "*", "·")
@@ -17,9 +17,11 @@ _ELLIPSES = ("…", "...", "。。。")
 class GopherQuality:
     """Drops documents whose surface is not that of running text.
 
-    Chinese, Japanese and Korean characters count as words by themselves (`words.py`), so the length rule divides them
-    by `characters_per_word`, the mean length rule looks at other words only and is left out where those are few, and
-    the stop word rule knows both lists. For text without such characters these are the published rules.
+    Words are what spaces part, so that a lone "=" or "42" counts as one without a letter. Chinese, Japanese and Korean
+    characters are words by themselves (`words.py`), so the rule on the number of words divides them by
+    `characters_per_word`, the mean length rule looks at other words only and is left out where those are few, and the
+    stop word rule knows both lists. For text without such characters these are the published rules; stop words are
+    looked for without the punctuation around them.
 
     Source: arXiv:2112.11446, appendix A.1.1 "Quality filtering" [R]; what concerns Chinese is not in that paper.
     """
@@ -50,9 +52,10 @@ class GopherQuality:
             raise ConfigError(f"GopherQuality needs 0 < min_words <= max_words and characters_per_word >= 1: {self}.")
 
     def check(self, document: Document) -> Document | Reject:
-        found = words(document.text)
-        reject = self._of_words(found) or self._of_symbols(document.text, found) or self._of_lines(document.text)
-        return reject or document
+        text = document.text
+        found = spaced_words(text)
+        reject = self._of_words(found) or self._of_stop_words(text)
+        return reject or self._of_symbols(text, len(found)) or self._of_lines(text) or document
 
     def _of_words(self, found: Sequence[str]) -> Reject | None:
         spaced = [word for word in found if not _CJK.match(word)]
@@ -65,15 +68,16 @@ class GopherQuality:
         alphabetic = sum(any(map(str.isalpha, word)) for word in found) / len(found)
         if alphabetic < self.min_alphabetic_share:
             return Reject("alphabetic_words", f"{alphabetic:.2f} of the words have a letter")
-        stops = {word.lower() for word in found}.intersection(self.stop_words) | set(found).intersection(
-            self.cjk_stop_words
-        )
+        return None
+
+    def _of_stop_words(self, text: str) -> Reject | None:
+        stops = {word.lower() for word in words(text)}.intersection(self.stop_words + self.cjk_stop_words)
         return Reject("stop_words", f"only {sorted(stops)}") if len(stops) < self.min_stop_words else None
 
-    def _of_symbols(self, text: str, found: Sequence[str]) -> Reject | None:
+    def _of_symbols(self, text: str, num_words: int) -> Reject | None:
         for name, count in (("hashes", text.count("#")), ("ellipses", text.count("…") + text.count("..."))):
-            if count / len(found) > self.max_symbol_share:
-                return Reject("symbols", f"{count / len(found):.2f} {name} a word")
+            if count / num_words > self.max_symbol_share:
+                return Reject("symbols", f"{count / num_words:.2f} {name} a word")
         return None
 
     def _of_lines(self, text: str) -> Reject | None:

@@ -23,25 +23,25 @@ class SampleConfig:
                 raise ConfigError(f"max_bytes[{source!r}] is {size}; give a positive size.")
 
 
-@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def sample_documents(config: SampleConfig, ctx: Context) -> Metrics:
-    """Write the sampled documents, in their order. The others are counted, not rejected: nothing is wrong with them.
+    """Write the sampled documents, in their order; the others are counted as `other_part`: nothing is wrong with them.
 
     Raises:
         RegraftError: the corpus has no document of a source that is named.
     """
     from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.corpus.tables import DOCUMENTS_FILE
+    from regraft.corpus.tables import DOCUMENTS_FILE, num_rows
 
     path = ctx.input("docs").file(DOCUMENTS_FILE)
     chosen = choose(documents([path]), config)
-    total = 0
     with CorpusWriter(ctx.out, "sample_documents") as writer:
         for document in documents([path]):
-            total += 1
             if document.id in chosen:
                 writer.keep(document)
-        return {**writer.metrics(len(chosen)), "not_sampled": total - len(chosen)}
+            else:
+                writer.leave()
+        return writer.metrics(num_rows(path))
 
 
 def choose(documents: Iterable[Document], config: SampleConfig) -> set[str]:

@@ -1,15 +1,21 @@
-"""Split held-out text off before anything else sees it, so that nothing that resembles it is trained on."""
+"""Split held-out and validation text off before anything else sees it, and keep it apart from what is trained on.
+
+Similar documents go to one part together. What is left is text that training pages quote: a document of which more
+than a stated share stands in the training part, on one page or over several, is dropped from its part.
+"""
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, stage
-from regraft.corpus.document import Reject
+from regraft.corpus.document import Document, Reject
 
-Part = Literal["train", "held_out", "unused"]
+Part = Literal["train", "held_out", "validation"]
+Place = Literal["train", "held_out", "validation", "unused"]
 BANDS, ROWS = 28, 4
 """Documents that share one of 28 bands of 4 hashes stay together: half similar ones do with a probability of 0.84.
 
@@ -19,63 +25,74 @@ Source: not in the paper.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitConfig:
-    """How much of each cell (language, source) is held out, and which part this step writes."""
+    """How much of each cell (language, source) is held out or kept for validation, and which part this step writes."""
 
-    part: Literal["train", "held_out"]
-    """Steps that differ in nothing but this write the two parts of one split."""
+    part: Part
+    """Steps that differ in nothing but this write the parts of one split."""
     share: float = 0.05
     """Of the documents of a cell that are held out."""
     at_least: int = 8
     """Documents held out of a cell, but never more than half of it."""
     max_documents: int = 0
     """Documents held out of a cell at most; 0 for no bound."""
+    validation_share: float = 0.0
+    """Of the documents of a cell that are for validation."""
+    validation_at_least: int = 0
+    """Documents of a cell that are for validation, but never more than half of what is not held out."""
+    validation_max_documents: int = 0
+    """Documents of a cell that are for validation at most; 0 for no bound."""
     protected: tuple[str, ...] = ()
-    """Sources that are never trained on; beyond `max_documents` they are rejected as `unused`."""
+    """Sources that are never trained on: beyond both bounds they are rejected as `unused`, by the step of `train`."""
+    max_containment: float = 0.5
+    """Share of the word 5-grams of a held-out or validation document that may stand in the training part.
+
+    Source: not in the paper.
+    """
     required_languages: tuple[str, ...] = ()
     """Languages of which this part must hold a document."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share < 1:
-            raise ConfigError(f"share is {self.share}; it must be at least 0 and below 1.")
-        if self.at_least < 0 or self.max_documents < 0:
-            raise ConfigError(f"at_least is {self.at_least} and max_documents {self.max_documents}; they are counts.")
+        for name in ("share", "validation_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
+        for name in ("at_least", "max_documents", "validation_at_least", "validation_max_documents"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it is a count.")
+        if not 0 <= self.max_containment <= 1:
+            raise ConfigError(f"max_containment is {self.max_containment}; it must be between 0 and 1.")
+        if self.part == "validation" and not (self.validation_share or self.validation_at_least):
+            raise ConfigError("part is 'validation', but validation_share and validation_at_least are 0; give one.")
 
 
-@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def split_documents(config: SplitConfig, ctx: Context) -> Metrics:
-    """Write the documents of one part, in their order.
-
-    Documents of the other part are counted, not rejected: nothing happened to them.
+    """Write the documents of one part, in their order; those of the others are counted as `other_part`.
 
     Raises:
         RegraftError: the part is empty, or has nothing in a required language.
     """
     from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.corpus.tables import DOCUMENTS_FILE
+    from regraft.corpus.tables import DOCUMENTS_FILE, num_rows
     from regraft.curation.minhash import components, signatures
 
     path = ctx.input("docs").file(DOCUMENTS_FILE)
     members = [Member(d.id, (d.language, d.source)) for d in documents([path])]
     clusters = components(signatures([path], [member.id for member in members], ctx), BANDS, ROWS).tolist()
     parts = assign(members, clusters, config)
+    contained = _containments(path, parts, config)
     languages = Counter[str]()
     with CorpusWriter(ctx.out, "split_documents") as writer:
-        for document, part in zip(documents([path]), parts, strict=True):
-            if part == config.part:
-                languages[document.language] += 1
-                writer.keep(document)
-            elif part == "unused":
-                writer.put(document, Reject("unused", "of a protected source, beyond max_documents"))
-        metrics = writer.metrics(sum(part in (config.part, "unused") for part in parts))
+        for number, (document, part) in enumerate(zip(documents([path]), parts, strict=True)):
+            outcome = _outcome(document, part, contained.get(number, 0.0), config)
+            if outcome is None:
+                writer.leave()
+                continue
+            writer.put(document, outcome)
+            languages[document.language] += outcome is document
+        metrics = writer.metrics(num_rows(path))
     _check(languages, config)
-    short = sum(quotas(members, config).values()) - parts.count("held_out")
-    return {
-        **metrics,
-        "other_part": len(parts) - metrics["documents_read"],
-        "clusters": len(set(clusters)),
-        "held_out_short": short,
-    }
+    return {**metrics, "clusters": len(set(clusters)), **_figures(members, contained, writer.kept, config)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,40 +104,78 @@ class Member:
     """Language and source."""
 
 
-def assign(members: Sequence[Member], clusters: Sequence[int], config: SplitConfig) -> list[Part]:
-    """Return the part of each document; a cluster is never divided between train and held out.
+def assign(members: Sequence[Member], clusters: Sequence[int], config: SplitConfig) -> list[Place]:
+    """Return the part of each document; a cluster is never divided between parts.
 
     Clusters are taken in the order of a seeded hash of their smallest id, so the split depends neither on the order of
-    the documents nor on `part`. One is held out when all its cells have room for it, and in any case when it holds a
-    document of a protected source: what such a cell has no room for is unused.
+    the documents nor on `part`. One is held out when all its cells have room for it, else it is for validation when
+    they have room there. What is left is trained on, unless the cluster holds a document of a protected source.
     """
     wanted = quotas(members, config)
     groups: dict[int, list[int]] = {}
     for number, cluster in enumerate(clusters):
         groups.setdefault(cluster, []).append(number)
-    parts: list[Part] = ["train"] * len(members)
-    taken = Counter[tuple[str, str]]()
+    parts: list[Place] = ["train"] * len(members)
     for group in sorted(groups.values(), key=lambda g: _hash(min(members[n].id for n in g), config.seed)):
         cells = Counter(members[n].cell for n in group)
-        fits = all(taken[cell] + count <= wanted[cell] for cell, count in cells.items())
         protected = any(source in config.protected for _, source in cells)
-        if fits:
-            taken += cells
+        fitting = next((part for part, room in wanted.items() if cells <= room), None)
+        if fitting:
+            wanted[fitting] -= cells
         for number in group:
-            parts[number] = "held_out" if fits else "unused" if protected else "train"
+            parts[number] = fitting or ("unused" if protected else "train")
     return parts
 
 
-def quotas(members: Sequence[Member], config: SplitConfig) -> dict[tuple[str, str], int]:
-    """Return how many documents of each cell are to be held out."""
-    bound = config.max_documents or len(members)
-    found: dict[tuple[str, str], int] = {}
+def quotas(members: Sequence[Member], config: SplitConfig) -> dict[Part, Counter[tuple[str, str]]]:
+    """Return how many documents of each cell are to be held out, and how many are to be for validation."""
+    found: dict[Part, Counter[tuple[str, str]]] = {"held_out": Counter(), "validation": Counter()}
     for cell, size in Counter(member.cell for member in members).items():
-        wanted = (
-            size if cell[1] in config.protected else min(max(round(size * config.share), config.at_least), size // 2)
+        held_out = min(max(round(size * config.share), config.at_least), size // 2)
+        validation = min(
+            max(round(size * config.validation_share), config.validation_at_least),
+            config.validation_max_documents or size,
+            (size - held_out) // 2,
         )
-        found[cell] = min(wanted, bound)
+        if cell[1] in config.protected:
+            held_out = size - validation
+        found["held_out"][cell] = min(held_out, config.max_documents or size)
+        found["validation"][cell] = validation
     return found
+
+
+def _containments(path: Path, parts: Sequence[str], config: SplitConfig) -> dict[int, float]:
+    """Return how much of each document of this part, by number, stands in the training part."""
+    from regraft.corpus.rows import documents
+    from regraft.curation.containment import containments
+
+    if config.part == "train":
+        return {}
+    own = {n: d.text for n, (d, part) in enumerate(zip(documents([path]), parts, strict=True)) if part == config.part}
+    train = (d.text for d, part in zip(documents([path]), parts, strict=True) if part == "train")
+    return dict(zip(own, containments(list(own.values()), train), strict=True))
+
+
+def _outcome(document: Document, part: str, contained: float, config: SplitConfig) -> Document | Reject | None:
+    """Return what this step writes of a document, None for one of another part."""
+    if part == "unused" and config.part == "train":
+        return Reject("unused", "of a protected source, or like a document of one, beyond the bounds")
+    if part != config.part:
+        return None
+    if contained > config.max_containment:
+        return Reject("contained_in_train", f"{contained:.3f} of the word 5-grams")
+    return document
+
+
+def _figures(
+    members: Sequence[Member], contained: Mapping[int, float], kept: int, config: SplitConfig
+) -> dict[str, int | float]:
+    """Return by how many documents the part falls short of its quota, and the largest containment that is left."""
+    if config.part == "train":
+        return {}
+    left = [value for value in contained.values() if value <= config.max_containment]
+    wanted = quotas(members, config)[config.part].total()
+    return {"short": wanted - kept, "max_containment": round(max(left, default=0.0), 4)}
 
 
 def _check(languages: Counter[str], config: SplitConfig) -> None:

@@ -4,10 +4,6 @@ The harness builds prompts and computes accuracies; the model here answers its l
 `regraft.lm`, so that scoring is the same code as everywhere else and each checkpoint is loaded once.
 """
 
-import os
-
-os.environ.update({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"})  # read once, when the libraries are imported
-
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import datasets.config
+import huggingface_hub.constants
 import lm_eval.api.task
 import torch
 import yaml
@@ -124,10 +122,28 @@ def answer_questions(
     }
     if not num_fewshot:
         del task["fewshot_split"], task["fewshot_config"]
-    with _quiet():
+    with _quiet(), _offline():
         loaded = TaskManager(include_defaults=False).load([task])
         results: Any = evaluator.evaluate(model, loaded, bootstrap_iters=0, log_samples=True)
     return sorted(results["samples"][task["task"]], key=lambda sample: sample["doc_id"])
+
+
+@contextmanager
+def _offline() -> Generator[None]:
+    """Inside the block neither the hub's client nor `datasets` asks a network; afterwards all is as before."""
+    flags = [
+        (huggingface_hub.constants, "HF_HUB_OFFLINE"),
+        (datasets.config, "HF_HUB_OFFLINE"),
+        (datasets.config, "HF_DATASETS_OFFLINE"),
+    ]
+    before = [getattr(module, name) for module, name in flags]
+    for module, name in flags:
+        setattr(module, name, True)
+    try:
+        yield
+    finally:
+        for (module, name), value in zip(flags, before, strict=True):
+            setattr(module, name, value)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from regraft.core import Artifact, Context, Kind, Metrics, SchemaError, many, stage
 
@@ -21,13 +21,17 @@ class Criterion:
     """What a recipe sets out to show, stated before the run; the report says whether it is met."""
 
     name: str
-    """A sentence for people."""
+    """A sentence for people; the report sets the rule that is applied beside it."""
+    task: str = ""
+    """Such as `held-out text`; may be empty where one task alone has the metric and the slice."""
     metric: str
     """A metric of the comparison, such as `relative change of bits per byte`."""
     slice: str
     """Such as `zh` or `en/pubmed`."""
     at_least: float = -INFINITE
     at_most: float = INFINITE
+    by: Literal["figure", "interval"] = "figure"
+    """What must lie within the bounds: the figure, or its whole interval."""
     excludes_zero: bool = False
     """The interval must lie on one side of 0."""
 
@@ -43,7 +47,7 @@ class CompareConfig:
     seed: int = 0
 
 
-@stage(version=1, makes=Kind.EVALUATION, before=many(Kind.EVALUATION), after=many(Kind.EVALUATION))
+@stage(version=2, makes=Kind.EVALUATION, before=many(Kind.EVALUATION), after=many(Kind.EVALUATION))
 def compare_models(config: CompareConfig, ctx: Context) -> Metrics:
     """Write, for each task, metric and slice, the figure before and after and the change with its paired interval.
 
@@ -52,7 +56,7 @@ def compare_models(config: CompareConfig, ctx: Context) -> Metrics:
     `<metric> McNemar p`. The change is named after the model that came after; NaN bounds mean that there is none.
 
     Raises:
-        SchemaError: the two sides do not hold the same items, or hold several models.
+        SchemaError: the two sides do not hold the same items with the same weights, or hold several models.
     """
     from regraft.corpus import tables
     from regraft.evaluation.slices import by_slice
@@ -98,6 +102,12 @@ def _check_same_items(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any
         )
     if not keys:
         raise SchemaError("the evaluations hold no items; a comparison needs at least one.")
+    apart = [_key(a) for a, b in zip(old, new, strict=True) if a["weight"] != b["weight"]]
+    if apart:
+        raise SchemaError(
+            f"{len(apart)} items have other weights (bytes) after than before, such as {apart[0]}: not the same text "
+            "was scored. max_tokens cuts where the tokenizer says; with two tokenizers cut by max_bytes."
+        )
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -111,7 +121,11 @@ def _compared(before: "Items", after: "Items", model: str, config: CompareConfig
     name = before.metric
     relative = name.startswith(RELATIVE)
     change = (significance.relative_change if relative else significance.difference)(
-        (before.values, before.weights), (after.values, after.weights), resamples=config.resamples, seed=config.seed
+        (before.values, before.weights),
+        (after.values, after.weights),
+        clusters=before.clusters,
+        resamples=config.resamples,
+        seed=config.seed,
     )
     figures = {
         f"{name} before": Interval(sum(before.values) / sum(before.weights), math.nan, math.nan),

@@ -17,11 +17,13 @@ class Items:
     metric: str
     slice: str
     ids: list[str] = field(default_factory=list[str])
+    clusters: list[str] = field(default_factory=list[str])
     values: list[float] = field(default_factory=list[float])
     weights: list[float] = field(default_factory=list[float])
 
     def append(self, row: Mapping[str, Any]) -> None:
         self.ids.append(row["item"])
+        self.clusters.append(row["cluster"])
         self.values.append(row["value"])
         self.weights.append(row["weight"])
 
@@ -36,6 +38,7 @@ class Items:
             "low": figure.low,
             "high": figure.high,
             "n": len(self.ids),
+            "clusters": len(set(self.clusters)),
         }
 
 
@@ -60,8 +63,8 @@ def by_slice(rows: Sequence[Mapping[str, Any]]) -> list[Items]:
 def metric_rows(
     model: str, items: Sequence[Mapping[str, Any]], interval: Callable[[Items], Interval] | None = None
 ) -> list[Row]:
-    """Return rows of METRICS for rows of ITEMS; the interval is the bootstrap over items unless another is given."""
+    """Return rows of METRICS for rows of ITEMS; the interval is the bootstrap over clusters unless another is given."""
     return [
-        group.row(model, interval(group) if interval else ratio(group.values, group.weights))
+        group.row(model, interval(group) if interval else ratio(group.values, group.weights, clusters=group.clusters))
         for group in by_slice(items)
     ]

@@ -49,7 +49,7 @@ class TasksConfig:
             raise ConfigError(f"num_items and batch_tokens must be positive, the rest not negative: {self}.")
 
 
-@stage(version=1, makes=Kind.EVALUATION, model=Kind.CHECKPOINT, files=Kind.FILES)
+@stage(version=2, makes=Kind.EVALUATION, model=Kind.CHECKPOINT, files=Kind.FILES)
 def evaluate_tasks(config: TasksConfig, ctx: Context) -> Metrics:
     """Write the accuracy on a sample of questions, with chance beside it, and the bits per byte of the right answers.
 
@@ -117,7 +117,7 @@ def _items(config: TasksConfig, sample: Mapping[str, Any]) -> list[dict[str, Any
         ACCURACY_BY_BYTE: (sample["acc_bytes"], 1.0),
         ANSWER_BITS: (nats / math.log(2), len(right.encode())),
     }
-    common = {"task": config.task, "item": doc["id"], "slice": config.language}
+    common = {"task": config.task, "item": doc["id"], "cluster": doc["id"], "slice": config.language}
     return [{**common, "metric": m, "value": float(v), "weight": float(w)} for m, (v, w) in figures.items()]
 
 
@@ -127,10 +127,10 @@ def _interval(items: "Items") -> "Interval":
 
     if items.metric in (ACCURACY, ACCURACY_BY_BYTE):
         return wilson(int(sum(items.values)), len(items.values))
-    return ratio(items.values, items.weights)
+    return ratio(items.values, items.weights, clusters=items.clusters)
 
 
 def _chance(config: TasksConfig, asked: Sequence["Question"]) -> dict[str, Any]:
     chance = sum(1 / len(question.choices) for question in asked) / len(asked)
-    common = {"model": config.model, "task": config.task, "metric": CHANCE, "slice": config.language, "n": len(asked)}
-    return {**common, "value": chance, "low": chance, "high": chance}
+    place = {"model": config.model, "task": config.task, "metric": CHANCE, "slice": config.language}
+    return {**place, "value": chance, "low": chance, "high": chance, "n": len(asked), "clusters": len(asked)}

@@ -25,8 +25,6 @@ class ChatRequest:
     top_p: float = 1.0
     frequency_penalty: float = 0.0
     seed: int = 0
-    sample: int = 0
-    """Tells repeated questions apart; it is not sent."""
 
     def body(self) -> bytes:
         """Return the canonical JSON body: sorted keys, UTF-8."""
@@ -43,13 +41,18 @@ class ChatRequest:
 
     @property
     def key(self) -> str:
-        """SHA-256 of the body and the sample number, 64 hexadecimal digits."""
-        return hashlib.sha256(self.body() + f"#{self.sample}".encode()).hexdigest()
+        """SHA-256 of the body, 64 hexadecimal digits."""
+        return hashlib.sha256(self.body()).hexdigest()
 
     @property
     def most_tokens(self) -> int:
-        """An upper bound of what it can cost: a token is at least a byte, and a chat template adds a few a message."""
-        return sum(len(m.content.encode()) + 32 for m in self.messages) + self.max_tokens
+        """An upper bound of what one attempt can cost, if a chat template adds at most 32 tokens a message."""
+        return self.most_prompt_tokens + self.max_tokens
+
+    @property
+    def most_prompt_tokens(self) -> int:
+        """The part of `most_tokens` that is no answer: a token is at least a byte."""
+        return sum(len(m.content.encode()) + 32 for m in self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,16 +23,22 @@ from regraft.lm.responses import Exchange, ResponseStore
 if TYPE_CHECKING:
     import aiohttp
 
-Ending = Literal["stored", "failed", "budget", "stopped", "interrupted"]
+Ending = Literal["stored", "refused", "failed", "budget", "stopped", "interrupted"]
+CONNECT_S = 30.0
+"""At most so long for a connection. Until there is one, nothing is charged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How hard and how long to ask. Only `budget_tokens` changes what comes back."""
+    """How hard and how long to ask. Of all this only `budget_tokens` is meant to change what comes back."""
 
     concurrency: int = 16
     budget_tokens: int = 10_000_000
-    """Prompt and answer tokens over the life of the store, failed exchanges included."""
+    """Prompt and answer tokens over the life of the store: never more, failed attempts included.
+
+    It rests on `ChatRequest.most_tokens`: an endpoint that charges an attempt more exceeds the budget by that. What was
+    in flight when this process was killed is unknown to the store and not counted.
+    """
     max_attempts: int = 6
     timeout_s: float = 600.0
     """Of one attempt, whole answer included."""
@@ -54,7 +60,8 @@ class Outcome:
     """What became of a request."""
 
     ending: Ending
-    """`failed`: for good. Not sent or given up: `budget` (spent), `stopped` (too many failures), `interrupted`."""
+    """`refused`: this request, for good. `failed`: because of the endpoint, so that it may be answered another time.
+    Not sent or given up: `budget` (spent), `stopped` (too many failures, or one that all share), `interrupted`."""
     reason: str = ""
 
 
@@ -72,8 +79,10 @@ def generate(
     """Have every request answered that has no answer in `store`; say of each, by its key, what became of it.
 
     Requests are admitted in their order. One is sent only if its upper bound fits in what is left of the budget once
-    all before it are settled; the first that does not fit ends admission, so the cut does not depend on timing.
-    SIGINT and SIGTERM end admission too; what is in flight is awaited and stored.
+    all before it are settled; the first that does not fit ends admission, so the cut does not depend on timing. A
+    retry is sent only if it still fits beside all that is in flight; so after failed attempts that cost tokens, and
+    only then, the cut may differ. SIGINT and SIGTERM end admission too; what is in flight is awaited and stored, what
+    waits to be sent is given up.
 
     Raises:
         KeyboardInterrupt: after such a drain.
@@ -114,7 +123,7 @@ class _Pool:
         import aiohttp
 
         self.queue = self._unanswered(requests)
-        timeout = aiohttp.ClientTimeout(total=self.limits.timeout_s)
+        timeout = aiohttp.ClientTimeout(total=self.limits.timeout_s, sock_connect=CONNECT_S)
         connector = aiohttp.TCPConnector(limit=self.limits.concurrency)
         with _draining(self._interrupt):
             writer = asyncio.create_task(self._write())
@@ -141,8 +150,8 @@ class _Pool:
     async def _work(self, session: "aiohttp.ClientSession", url: str) -> None:
         while (request := await self._admit()) is not None:
             outcome = await self._ask(session, url, request)
+            self.reserved -= request.most_tokens  # at once, so that nobody sees it both spent and reserved
             async with self.settled:
-                self.reserved -= request.most_tokens
                 self.settled.notify_all()
             self._end(request, outcome)
             self._watch(outcome)
@@ -156,8 +165,7 @@ class _Pool:
             async with self.settled:
                 await self.settled.wait_for(lambda: self._fits(request) or self.reserved == 0)
             if not self._fits(request):
-                spent = f"{self.spent:,} of {self.limits.budget_tokens:,} tokens are spent"
-                self._halt(Outcome(ending="budget", reason=f"{spent}; this may take {request.most_tokens:,}"))
+                self._halt(self._too_dear(request))
             if self.rest:
                 self._end(request, self.rest)
                 return None
@@ -167,37 +175,52 @@ class _Pool:
     def _fits(self, request: ChatRequest) -> bool:
         return self.spent + self.reserved + request.most_tokens <= self.limits.budget_tokens
 
+    def _too_dear(self, request: ChatRequest) -> Outcome:
+        spent = f"{self.spent:,} of {self.limits.budget_tokens:,} tokens are spent"
+        return Outcome(ending="budget", reason=f"{spent}; this may take {request.most_tokens:,}")
+
     async def _ask(self, session: "aiohttp.ClientSession", url: str, request: ChatRequest) -> Outcome:
-        """Send a request until it is answered and the answer stored, or it failed for good."""
-        reason = ""
+        """Send a request until it is answered and the answer stored, or no further attempt is to be made."""
+        failure = Failure(reason="", may_pass=True)
         for number in range(self.limits.max_attempts):
-            if not await self._may_send(number):
-                return Outcome(ending="interrupted" if self.interrupted else "stopped", reason=reason)
+            await self._wait(number)
+            if self.halted.is_set():
+                return Outcome(ending="interrupted" if self.interrupted else "stopped", reason=failure.reason)
+            if self.spent + self.reserved > self.limits.budget_tokens:  # failed attempts were charged
+                self._halt(self._too_dear(request))
+                return self._too_dear(request)
             result = await attempt(session, url, request, self.limits.max_answer_bytes)
             if isinstance(result, Exchange):
                 await self._save(result)
                 return Outcome(ending="stored")
             if result.exchange is not None:
                 await self._save(result.exchange)
-            if not result.may_pass:
-                return Outcome(ending="failed", reason=result.reason)
-            reason = result.reason
-            self._heed(result)
-        return Outcome(ending="failed", reason=f"{reason}, {self.limits.max_attempts} attempts")
+            failure = result
+            if not failure.may_pass:
+                return self._final(failure)
+            self._heed(failure)
+        times = f"{failure.reason}, {self.limits.max_attempts} attempts"
+        return Outcome(ending="refused" if failure.of_request else "failed", reason=times)
+
+    def _final(self, failure: Failure) -> Outcome:
+        """Halt when the endpoint would say the same to everybody."""
+        if failure.of_request:
+            return Outcome(ending="refused", reason=failure.reason)
+        self._halt(Outcome(ending="stopped", reason=failure.reason))
+        return Outcome(ending="failed", reason=failure.reason)
 
     def _heed(self, failure: Failure) -> None:
         """Let everybody wait as long as the endpoint asked for, within our bound."""
         until = time.monotonic() + min(failure.wait_s, self.limits.max_backoff_s)
         self.not_before = max(self.not_before, until)
 
-    async def _may_send(self, number: int) -> bool:
-        """Wait before attempt `number`: full jitter below a doubling bound. False when the run was halted meanwhile."""
+    async def _wait(self, number: int) -> None:
+        """Wait before attempt `number`, full jitter below a doubling bound, or until the run is halted."""
         bound = min(self.limits.max_backoff_s, self.limits.first_backoff_s * 2 ** (number - 1)) if number else 0.0
         wait = max(random.uniform(0, bound), self.not_before - time.monotonic())
         if wait > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.halted.wait(), wait)
-        return number == 0 or not self.halted.is_set()
 
     async def _save(self, exchange: Exchange) -> None:
         """Return once the exchange is committed and counted."""
@@ -223,7 +246,7 @@ class _Pool:
 
     def _watch(self, outcome: Outcome) -> None:
         """Halt when too many of the last requests failed."""
-        self.recent.append(outcome.ending == "failed")
+        self.recent.append(outcome.ending in ("failed", "refused"))
         failures = sum(self.recent)
         if len(self.recent) == self.recent.maxlen and failures > self.limits.max_failure_share * len(self.recent):
             reason = f"{failures} of the last {len(self.recent)} requests failed, the last one with: {outcome.reason}"

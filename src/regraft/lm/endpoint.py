@@ -5,16 +5,21 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from regraft.core import ConfigError
-from regraft.lm.chat import ChatRequest, parse_answer, parse_usage
+from regraft.lm.chat import ChatRequest, Usage, parse_answer, parse_usage
 from regraft.lm.responses import Exchange
 
 if TYPE_CHECKING:
     import aiohttp
 
-RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 529})
-"""Statuses that may pass; every other one but 200 is final."""
+_PASSING = frozenset({408, 409, 425, 429})
+"""Statuses that may pass, besides those from 500 on; every other one but 200 is final."""
+_REFUSALS = frozenset({400, 413, 422})
+"""Final statuses that say something about one request; any other says that the endpoint answers nobody."""
+_EXCERPT = 200
+"""Characters of a body that an error quotes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,12 @@ class Endpoint:
     """One or more servers of the same model, each up to and including `/v1`; workers are dealt to them in turn."""
     key_variable: str = ""
     """Name of the environment variable that holds the API key; empty for none. The key itself is kept nowhere."""
+
+    def __post_init__(self) -> None:
+        if not self.base_urls:
+            raise ConfigError("An endpoint needs at least one base URL.")
+        for url in self.base_urls:
+            _check(url)
 
     def headers(self) -> dict[str, str]:
         """Return the headers of a request.
@@ -41,6 +52,22 @@ class Endpoint:
         return headers
 
 
+def _check(url: str) -> None:
+    """Refuse a URL that cannot be asked, or that holds a secret: URLs are logged and kept in manifests."""
+    if any(mark in url for mark in "@?#"):
+        raise ConfigError(  # which must not quote it
+            "The URL of an endpoint must have no user, password, query or fragment, for it is logged. "
+            "Put the API key into the environment variable REGRAFT_API_KEY."
+        )
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(f"The endpoint {url!r} is no URL of a server; write it like http://127.0.0.1:8000/v1.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why an attempt brought no answer."""
@@ -48,51 +75,72 @@ class Failure:
     reason: str
     may_pass: bool
     """Whether another attempt may help."""
+    of_request: bool = False
+    """Whether it says something about this request alone, and nothing about the endpoint."""
     wait_s: float = 0.0
     """What the endpoint asked everybody to wait (`Retry-After`)."""
     exchange: Exchange | None = None
-    """A body that is no answer, but may have cost tokens."""
+    """What is no answer, but may have cost tokens."""
 
 
 async def attempt(
     session: "aiohttp.ClientSession", url: str, request: ChatRequest, max_bytes: int
 ) -> Exchange | Failure:
-    """Send a request once. An exchange that is returned holds an answer; nothing is raised for what a server does."""
+    """Send a request once. An exchange that is returned holds an answer; nothing is raised for what a server does.
+
+    What may have cost tokens although no answer came is an exchange of the failure, charged its upper bound where the
+    endpoint does not tell: a bad or over-long answer, a timeout, a connection that broke. A refusal costs nothing.
+    """
     import aiohttp
 
     try:
         async with session.post(f"{url.rstrip('/')}/chat/completions", data=request.body()) as response:
             body = await _read(response, max_bytes)
             status, retry_after = response.status, response.headers.get("Retry-After", "")
-    except TimeoutError:
-        return Failure(reason="timeout", may_pass=True)
-    except aiohttp.ClientError as error:
-        return Failure(reason=type(error).__name__, may_pass=True)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        return Failure(reason=str(error), may_pass=True)
+    except (TimeoutError, aiohttp.ClientError) as error:
+        reason = "timeout" if isinstance(error, TimeoutError) else type(error).__name__
+        return Failure(reason=reason, may_pass=True, exchange=_exchange(request, 0, b"", reason))
     if status != 200:
-        return Failure(reason=f"HTTP {status}", may_pass=status in RETRIED, wait_s=_seconds(retry_after))
+        return _refusal(status, _quoted(body or b"", session), retry_after)
     if body is None:
-        return Failure(reason=f"the answer is longer than {max_bytes:,} bytes", may_pass=False)
-    exchange = _exchange(request, body)
-    if exchange.failure:
-        return Failure(reason=exchange.failure, may_pass=True, exchange=exchange)
-    return exchange
+        reason = f"the answer is longer than {max_bytes:,} bytes"
+        return Failure(reason=reason, may_pass=False, of_request=True, exchange=_exchange(request, status, b"", reason))
+    answer = parse_answer(body)
+    if isinstance(answer, str):
+        return Failure(reason=answer, may_pass=True, of_request=True, exchange=_exchange(request, status, body, answer))
+    return _exchange(request, status, body)
 
 
-def _exchange(request: ChatRequest, body: bytes) -> Exchange:
-    answer, usage = parse_answer(body), parse_usage(body)
-    failure = answer if isinstance(answer, str) else ""
-    # Without a meter an answer is charged its upper bound, and a body that is no answer nothing.
-    bound = (0, 0) if failure else (request.most_tokens - request.max_tokens, request.max_tokens)
-    prompt_tokens, completion_tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else bound
+def _refusal(status: int, said: str, retry_after: str) -> Failure:
+    return Failure(
+        reason=f"HTTP {status}: {said}" if said else f"HTTP {status}",
+        may_pass=status >= 500 or status in _PASSING,
+        of_request=status in _REFUSALS,
+        wait_s=_seconds(retry_after),
+    )
+
+
+def _quoted(body: bytes, session: "aiohttp.ClientSession") -> str:
+    """Return the beginning of an error in one line, without the API key, which some servers repeat."""
+    said = " ".join(body.decode("utf-8", "replace").split())
+    key = session.headers.get("Authorization", "").removeprefix("Bearer ")
+    return (said.replace(key, "***") if key else said)[:_EXCERPT]
+
+
+def _exchange(request: ChatRequest, status: int, body: bytes, failure: str = "") -> Exchange:
+    usage = parse_usage(body)
+    charged = usage or Usage(prompt_tokens=request.most_prompt_tokens, completion_tokens=request.max_tokens)
     return Exchange(
         key=request.key,
         model=request.model,
         request=request.body(),
         response=body,
-        status=200,
+        status=status,
         failure=failure,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
+        prompt_tokens=charged.prompt_tokens,
+        completion_tokens=charged.completion_tokens,
         metered=usage is not None,
     )
 

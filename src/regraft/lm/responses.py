@@ -4,7 +4,7 @@ The file is the ledger too: an answer and what it cost are one row, so that a re
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,14 +29,15 @@ class Exchange:
     request: bytes
     """JSON body."""
     response: bytes
-    """Raw body."""
+    """Raw body; empty where none was read whole."""
     status: int
+    """Of HTTP; 0 where no response was read."""
     failure: str
     """Why this is no answer; empty for an answer."""
     prompt_tokens: int
     completion_tokens: int
     metered: bool
-    """Whether the endpoint told the tokens; where it did not, they are what was reserved for the request."""
+    """Whether the endpoint told the tokens; where it did not, they are the upper bound of the request."""
 
 
 class ResponseStore:
@@ -53,11 +54,6 @@ class ResponseStore:
             "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (astuple(e) for e in exchanges)
         )
         self._database.execute("COMMIT")
-
-    def answers(self) -> Iterator[Exchange]:
-        """Yield every answer, in order of the keys."""
-        for row in self._database.execute("SELECT * FROM exchanges WHERE failure = '' ORDER BY key"):
-            yield _exchange(row)
 
     def answered(self) -> set[str]:
         """Return the keys that have an answer."""

@@ -1,8 +1,8 @@
 """A llama.cpp server of our own, for a step that needs a generator and was given a GGUF file instead of an endpoint.
 
-It runs as a child process on the loopback address only, on a free port. Three things end it, whichever comes first:
-the block that started it is left; its standard input closes, which also happens when the parent is killed with
-SIGKILL; its lifetime is over.
+It runs as a child process on the loopback address only, on a free port. It lives as long as the block that started
+it, however long that is, and ends when its standard input closes, which also happens when the parent is killed with
+SIGKILL. Only loading has a time limit.
 
 The same request gives the same bytes whatever was asked before and however often the server was started: no prompt is
 taken from a cache, whose reuse changes the batch shapes and with them the last bits of the logits.
@@ -23,7 +23,7 @@ from regraft.core import RegraftError
 
 @contextmanager
 def embedded_server(
-    gguf: Path, *, threads: int = 1, context_tokens: int = 2048, parallel: int = 1, max_seconds: int = 3600
+    gguf: Path, *, threads: int = 1, context_tokens: int = 2048, parallel: int = 1, load_seconds: int = 600
 ) -> Generator[str]:
     """Yield the base URL (`http://127.0.0.1:PORT/v1`) of a server that is ready; it is gone when the block is left.
 
@@ -35,14 +35,14 @@ def embedded_server(
         context_tokens: prompt and answer together, for each of the `parallel` requests.
         parallel: requests decoded together. With more than 1 an answer may depend on its neighbours (measured: 1 of 4
             answers changed with 4).
-        max_seconds: the server ends after this time, whatever happens to us. Loading counts.
+        load_seconds: a server that is not ready by then is given up.
 
     Raises:
         RegraftError: no such file, or the server did not start; with the last lines that it wrote.
     """
     if not gguf.is_file():
         raise RegraftError(f"{gguf} does not exist. Give a GGUF file, or the URL of a running endpoint (--endpoint).")
-    options = {"threads": threads, "context-tokens": context_tokens, "parallel": parallel, "max-seconds": max_seconds}
+    options = {"threads": threads, "context-tokens": context_tokens, "parallel": parallel, "load-seconds": load_seconds}
     command = [sys.executable, "-m", "regraft.lm.server", str(gguf), *(f"--{k}={v}" for k, v in options.items())]
     with tempfile.TemporaryFile("w+b") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -60,7 +60,8 @@ def _address(process: "subprocess.Popen[str]", gguf: Path, log: IO[bytes]) -> st
     code = process.wait()
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()[-8:]
-    raise RegraftError("\n".join([f"The embedded server of {gguf} did not start (exit code {code}):", *lines]))
+    why = "it took too long to load" if code == -signal.SIGALRM else f"exit code {code}"
+    raise RegraftError("\n".join([f"The embedded server of {gguf} did not start ({why}):", *lines]))
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
@@ -102,17 +103,18 @@ _SERVERS: list[object] = []
 
 
 def main() -> None:
-    """Serve until standard input closes or the lifetime is over."""
+    """Serve until standard input closes."""
     parser = argparse.ArgumentParser(prog="python -m regraft.lm.server", description=main.__doc__)
     parser.add_argument("gguf")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--context-tokens", type=int, default=2048)
     parser.add_argument("--parallel", type=int, default=1)
-    parser.add_argument("--max-seconds", type=int, default=3600)
+    parser.add_argument("--load-seconds", type=int, default=600)
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end
-    signal.alarm(given.max_seconds)
+    signal.alarm(given.load_seconds)
     address = serve(given.gguf, threads=given.threads, context_tokens=given.context_tokens, parallel=given.parallel)
+    signal.alarm(0)
     print(address, flush=True)
     sys.stdin.read()
     # Joining llama.cpp's threads can take as long as the answer under way: nobody waits for it.

@@ -150,7 +150,7 @@ class TopicPerplexity:
                     change=changes[i],
                     delta=deltas[i],
                     factor=factors[i],
-                    reason=reasons[i] or self._direction(deltas[i], shares[i]),
+                    reason=reasons[i] or self._direction(o, deltas[i], shares[i]),
                 )
                 for i, o in enumerate(observed)
             )
@@ -162,22 +162,27 @@ class TopicPerplexity:
             raise ConfigError(f"Weights are given for {unknown}, but the topics are {[o.topic for o in observed]}.")
 
     def _change(self, o: TopicLoss) -> float:
-        if o.before is None:
+        if o.before is None or not math.isfinite(o.loss):
             return 0.0
         return math.exp(o.loss) - math.exp(o.before) if self.measure == "perplexity" else o.loss - o.before
 
     def _reason(self, o: TopicLoss, change: float) -> str:
         """Say why a topic's change does not count; empty when it does."""
-        if o.before is None:
+        if o.before is None or not math.isfinite(o.loss):
             return "no loss to compare with"
+        if not math.isfinite(o.error):
+            return "too few held-out documents to tell"
         error = o.error * (math.exp(o.loss) if self.measure == "perplexity" else 1.0)
         if abs(change) < self.noise_gate * error:
             return f"within noise: {abs(change):.4f} is less than {self.noise_gate:g} x {error:.4f}"
         return ""
 
-    def _direction(self, delta: float, share: float) -> str:
+    def _direction(self, o: TopicLoss, delta: float, share: float) -> str:
+        went = "worse" if delta > 0 else "better" if delta < 0 else "no change"
+        moved = "more of it" if share > o.share else "less of it" if share < o.share else "as much of it"
+        usual = (delta > 0) == (share > o.share) or share == o.share
         bound = f", held at {share:g}" if share in (self.floor, self.cap) else ""
-        return ("worse: more of it" if delta > 0 else "better: less of it" if delta < 0 else "no change") + bound
+        return f"{went}, {moved}{bound}" if usual else f"{went}, but others more so: {moved}{bound}"
 
 
 def normalise(changes: Sequence[float], how: Literal["max_abs", "sum_abs", "zscore"]) -> list[float]:

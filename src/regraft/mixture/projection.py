@@ -24,7 +24,7 @@ def project(weights: Sequence[float], floor: float, cap: float) -> list[float]:
         ConfigError: no such shares exist: `floor` is too high or `cap` too low; a weight of 0 stays at `floor`.
     """
     n = len(weights)
-    if not n or math.fsum(weights) <= 0:
+    if not math.fsum(weights) > 0:
         raise ConfigError(f"Shares of {n} topics with the weights {list(weights)} cannot be made.")
     if floor * n > 1 + ROUNDING or math.fsum(cap if weight > 0 else floor for weight in weights) < 1 - ROUNDING:
         raise ConfigError(f"{n} topics cannot have shares between {floor} and {cap} that sum to 1.")

@@ -9,7 +9,7 @@ deadline first). While shares stay, no stream is then ever a whole sequence away
 "largest credit first" is not that exact: 20 streams of very unequal shares were up to 1.07 sequences behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ class Sampler:
         self.count = 0
         """Sequences served by all streams."""
         self.served = dict.fromkeys(initial, 0)
+        self._places = {key: _place(mixture, key) for key in initial}
         self._credit = dict.fromkeys(initial, 0.0)
         self._ended: set[StreamKey] = set()
         self.set_shares(initial if shares is None else shares)
@@ -78,7 +79,7 @@ class Sampler:
         """
         if set(shares) != set(self.supply):
             raise ConfigError(f"Shares are given for {len(shares)} streams, not for the {len(self.supply)} there are.")
-        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > ROUNDING:
+        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= ROUNDING):
             raise ConfigError(f"Shares must be positive and sum to 1; they sum to {sum(shares.values())!r}.")
         self._shares = {key: float(shares[key]) for key in self.supply}
         for key in self.supply:
@@ -144,16 +145,38 @@ class Sampler:
         return key, index % self.supply[key]
 
     def _choose(self) -> StreamKey:
-        owed = [key for key, share in self._effective.items() if share > 0 and self._credit[key] > ROUNDING]
+        """Return the stream that serves next: the group first, of its sources one, of that source's streams one."""
+        owed = [key for key, share in self._effective.items() if share > 0]
+        for level in (self._group, self._source, str):
+            owed = self._most_urgent(owed, level)
         if not owed:
             raise MixtureExhausted(f"All streams ended after {self.count:,} sequences. Add documents or train less.")
-        key = min(owed, key=lambda key: ((1 - self._credit[key]) / self._effective[key], key))
+        key = owed[0]
         if key in self._ended:
             raise MixtureExhausted(
-                f"The stream {key} has ended after {self.served[key]:,} sequences of its own, {self.count:,} in all; "
-                "the mixture says exhausted='stop'. Add documents, lower its share or let it repeat."
+                f"The stream {key} has ended after {self.served[key]:,} sequences of its own, {self.count:,} in all, "
+                "and the mixture says exhausted='stop'. Add documents, lower its share or let it repeat."
             )
         return key
+
+    def _most_urgent(self, streams: Sequence[StreamKey], level: Callable[[StreamKey], str]) -> list[StreamKey]:
+        """Return the streams of that cell of a level which is owed something and would be owed a whole first."""
+        cells: dict[str, list[StreamKey]] = {}
+        for key in streams:
+            cells.setdefault(level(key), []).append(key)
+        best: tuple[float, str] | None = None
+        for name, members in cells.items():
+            credit = sum(self._credit[key] for key in members)
+            if credit > ROUNDING:
+                urgency = (1 - credit) / sum(self._effective[key] for key in members), name
+                best = urgency if best is None else min(best, urgency)
+        return [] if best is None else cells[best[1]]
+
+    def _group(self, key: StreamKey) -> str:
+        return self._places[key][0]
+
+    def _source(self, key: StreamKey) -> str:
+        return self._places[key][1]
 
     def _note_end(self, key: StreamKey) -> None:
         supply, served = self.supply[key], self.served[key]
@@ -207,3 +230,9 @@ class Sampler:
         heirs = next((circle for circle in circles if circle), [])
         whole = sum(self._shares[k] for k in heirs)
         return {k: self._shares[k] / whole for k in heirs}
+
+
+def _place(mixture: Mixture, key: StreamKey) -> tuple[str, str]:
+    """Return the names of the group and of the source in it that a stream belongs to."""
+    found = mixture.place(key)
+    return (found[0].name, f"{found[1].language}/{found[1].name}") if found else ("", "")

@@ -24,6 +24,10 @@ class StreamKey:
     source: str
     topic: str
 
+    def __post_init__(self) -> None:
+        if "/" in self.language or "/" in self.source:
+            raise ConfigError(f"{self.language!r}, {self.source!r}: a language or source must have no '/' in its name.")
+
     def __str__(self) -> str:
         return f"{self.language}/{self.source}/{self.topic}"
 
@@ -214,4 +218,7 @@ def _check_shares(what: str, named: list[tuple[str, float]]) -> None:
 def _nothing_there(group: Group, source: Source, supply: Mapping[StreamKey, int]) -> str:
     cells = sorted({f"{key.language}/{key.source}" for key, n in supply.items() if n})
     asked = f"{source.language or '*'}/{source.name}"
-    return f"The source {asked} of group {group.name!r} has no sequences; there are {cells or 'none at all'}."
+    return (
+        f"The source {asked} of group {group.name!r} has no sequences; there are {cells or 'none at all'}. "
+        "What an earlier training consumed may have been left out."
+    )

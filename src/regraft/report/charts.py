@@ -1,7 +1,8 @@
 """Charts as SVG text: drawn here, once, so that a report needs no script and no network to be read."""
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -18,10 +19,13 @@ MAX_PANELS = 12
 
 
 def intervals(data: Data, *, x: str, reference: float | None = None, reference_name: str = "") -> str:
-    """Draw `value` with `low` and `high` by `label`, one mark a `model`; a dashed line at `reference`."""
+    """Draw `value` with `low` and `high` by `label`, one mark a `model`; a dashed line at `reference`.
+
+    A row whose bounds are NaN has a mark and no line.
+    """
     models = _order(data, "model")
     colour = alt.Color("model:N", sort=models, title=None, scale=_scale(models))
-    base = alt.Chart(_values(data)).encode(
+    base = alt.Chart(_values(map(_without_nan, data))).encode(
         y=alt.Y("label:N", sort=_order(data, "label"), title=None, axis=alt.Axis(labelLimit=280, ticks=False)),
         yOffset=alt.YOffset("model:N", sort=models),
         color=colour,
@@ -61,14 +65,13 @@ def bars(data: Data, *, x: str) -> str:
     return _svg(chart.properties(width=WIDTH - 120, height=alt.Step(13 * len(series) + 8, **{"for": "position"})))
 
 
-def curve(data: Data, *, x: str, y: str, log: bool = False, zero: bool = False) -> str:
+def curve(data: Data, *, x: str, y: str, zero: bool = False) -> str:
     """Draw `y` over `x`, with `smooth` on top where it is given."""
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=zero)
     base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x, axis=alt.Axis(tickMinStep=1)))
     smooth = any("smooth" in row for row in data)
     layers = [
         base.mark_line(color=PALETTE[0], opacity=0.3 if smooth else 1, strokeWidth=1.5).encode(
-            y=alt.Y("y:Q", title=y, scale=scale)
+            y=alt.Y("y:Q", title=y, scale=alt.Scale(zero=zero))
         )
     ]
     if smooth:
@@ -76,7 +79,7 @@ def curve(data: Data, *, x: str, y: str, log: bool = False, zero: bool = False) 
     return _svg(alt.layer(*layers).properties(width=WIDTH, height=180))
 
 
-def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = False) -> str:
+def panels(data: Data, *, x: str, y: str, steps: bool = False) -> str:
     """Draw `y` over `x` in one small panel a `panel`, on common axes, with a band from `low` to `high` where given.
 
     A line break in the name of a panel starts the second line of its heading.
@@ -84,7 +87,7 @@ def panels(data: Data, *, x: str, y: str, steps: bool = False, zero: bool = Fals
     shape: Any = "step-after" if steps else "linear"
     base = alt.Chart(_values(data)).encode(x=alt.X("x:Q", title=x, axis=alt.Axis(tickCount=4, tickMinStep=1)))
     line = base.mark_line(color=PALETTE[0], interpolate=shape, point=alt.OverlayMarkDef(size=16, color=PALETTE[0]))
-    layers: list[Any] = [line.encode(y=alt.Y("y:Q", title=y, scale=alt.Scale(zero=zero), axis=alt.Axis(tickCount=4)))]
+    layers: list[Any] = [line.encode(y=alt.Y("y:Q", title=y, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)))]
     if any("low" in row for row in data):
         layers.insert(0, base.mark_area(color=PALETTE[0], opacity=0.18).encode(y=alt.Y("low:Q", title=y), y2="high:Q"))
     names = _order(data, "panel")
@@ -112,7 +115,12 @@ def areas(data: Data, *, x: str, y: str) -> str:
     return _svg(chart.properties(width=WIDTH, height=180))
 
 
-def _values(data: Data) -> alt.InlineData:
+def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row for JSON, which has no NaN; the mark of a missing value is left out."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
+def _values(data: Iterable[Mapping[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=[dict(row) for row in data])
 
 
@@ -136,13 +144,20 @@ def _svg(chart: Any) -> str:
             labelFontSize=12,
             titleFontSize=12,
             titleFontWeight="normal",
+            titlePadding=12,
             labelColor="#222",
             titleColor="#444",
         )
         .configure_legend(orient="top", labelFontSize=12, symbolSize=80)
         .configure_view(stroke=None)
     )
-    text = vl_convert.vegalite_to_svg(styled.to_dict())
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text, count=2)
-    assert ' id="' not in text, "an id would clash with that of another chart"
-    return text
+    return _without_ids(vl_convert.vegalite_to_svg(styled.to_dict()))
+
+
+def _without_ids(svg: str) -> str:
+    return _TAG.sub(lambda tag: _CLASHING.sub("", tag[0]), svg)
+
+
+_TAG = re.compile(r'<(?:[^<>"]|"[^"]*")*>')
+_CLASHING = re.compile(r'(?<=\s)(?:xmlns(?::\w+)?|id)="[^"]*"')
+"""Attributes that a page with several charts must not repeat; what looks like one in a label is text, not a tag."""

@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 
 
 def cost(evidence: Evidence) -> Section:
-    """Show time, memory and speed of each step, and tokens and price of generation."""
+    """Show time, memory and speed of each step, and tokens and cost of generation."""
     lines = tuple(_time(evidence, name, artifact) for name, artifact in evidence.steps.items())
     ids = tuple(a.id for a in evidence.artifacts)
     total = sum(a.manifest.provenance.seconds for a in evidence.artifacts)
@@ -93,14 +93,20 @@ def _generation(evidence: Evidence) -> Iterable[Figure]:
     found = [a for a in evidence.artifacts if "completion_tokens" in a.manifest.metrics]
     for artifact in found:
         metrics = artifact.manifest.metrics
-        counts = (metrics.get(key) for key in ("requests", "prompt_tokens", "completion_tokens"))
-        price = metrics.get("price")
-        shown = [f"{c:,}" if isinstance(c, int) else UNKNOWN for c in counts]
-        lines.append((evidence.name(artifact), *shown, UNKNOWN if price is None else str(price)))
+        keys = ("requests", "prompt_tokens", "completion_tokens", "spent_tokens", "cost")
+        lines.append((evidence.name(artifact), *(_count(metrics.get(key)) for key in keys)))
     if lines:
-        columns = ("Step", "Requests", "Prompt tokens", "Completion tokens", "Price")
-        ids = tuple(a.id for a in found)
-        yield Figure(title="Generation", artifacts=ids, table=Table(columns=columns, rows=tuple(lines)))
+        columns = ("Step", "Requests", "Prompt tokens", "Completion tokens", "Tokens spent", "Cost")
+        yield Figure(
+            title="Generation",
+            artifacts=tuple(a.id for a in found),
+            caption="Spent: all tokens of all stored exchanges, failed ones and those that were not kept included.",
+            table=Table(columns=columns, rows=tuple(lines)),
+        )
+
+
+def _count(value: object) -> str:
+    return UNKNOWN if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _manifests(evidence: Evidence) -> Iterable[Excerpt]:

@@ -1,11 +1,12 @@
 """What became of the documents: the funnel of curation, and samples to be read by a person."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from regraft.core import Artifact, Kind
 from regraft.corpus import tables
-from regraft.report.collect import Evidence, first_documents, rows
+from regraft.report.collect import Evidence, first_documents
 from regraft.report.sections import Excerpt, Figure, Section, Table
 from regraft.report.words import NONE
 
@@ -28,7 +29,7 @@ def funnel(evidence: Evidence) -> Section:
     figure = Figure(
         title="Documents read, kept and rejected",
         artifacts=tuple(corpus.id for corpus in corpora),
-        caption="Kept + rejected = read; a split also counts what went to its other part.",
+        caption="Kept + rejected + other part = read. Other part: what a split or a sample leaves elsewhere.",
         table=Table(
             columns=("Step", "Rejected, by reason", "Read", "Kept", "Rejected", "Other part"), rows=lines, num_labels=2
         ),
@@ -52,15 +53,15 @@ def _line(evidence: Evidence, corpus: Artifact) -> tuple[str, ...]:
     reasons: Counter[str] = Counter()
     if (corpus.path / tables.REJECTS_FILE).is_file():
         table = tables.read(corpus.path / tables.REJECTS_FILE, tables.REJECTS, ["reason"])
-        reasons.update(table["reason"].to_pylist())
-    rejected, metrics = sum(reasons.values()), corpus.manifest.metrics
-    read = metrics.get("documents_read", kept + rejected)
+        reasons.update({count["values"]: count["counts"] for count in table["reason"].value_counts().to_pylist()})
+    rejected = reasons.total()
+    other = corpus.manifest.metrics.get("other_part")
+    read = kept + rejected + int(other or 0)
     why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common()) or NONE
-    other = metrics.get("other_part", NONE)
     return (
         evidence.name(corpus),
         why,
-        *(f"{v:,}" if isinstance(v, int) else str(v) for v in (read, kept, rejected, other)),
+        *(NONE if count is None else f"{count:,}" for count in (read, kept, rejected, other)),
     )
 
 
@@ -99,7 +100,7 @@ def _rejects(evidence: Evidence) -> Iterable[Figure]:
     for corpus in evidence.of_kind(Kind.CORPUS):
         seen: Counter[tuple[str, str]] = Counter()
         shown: list[Excerpt] = []
-        for row in rows(corpus, tables.REJECTS_FILE, tables.REJECTS):
+        for row in _rejected(corpus):
             key = (row["stage"], row["reason"])
             seen[key] += 1
             if seen[key] <= NUM_REJECTS:
@@ -108,6 +109,12 @@ def _rejects(evidence: Evidence) -> Iterable[Figure]:
         if shown:
             title = f"Rejected by {evidence.name(corpus)}"
             yield Figure(title=title, artifacts=(corpus.id,), excerpts=tuple(shown), folded=True)
+
+
+def _rejected(corpus: Artifact) -> Iterable[Mapping[str, Any]]:
+    path = corpus.path / tables.REJECTS_FILE
+    for batch in tables.batches(path, tables.REJECTS, 1024) if path.is_file() else ():
+        yield from batch.to_pylist()
 
 
 def _cut(text: str, limit: int = NUM_CHARACTERS) -> str:

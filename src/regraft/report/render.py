@@ -45,6 +45,20 @@ def write_report(store: Store, record: Run, path: Path) -> ReportIndex:
     return index
 
 
+def headline(store: Store, record: Run) -> list[str]:
+    """Return what a run shows, in sentences: what was gained and kept, and whether its criteria are met."""
+    from regraft.report import results
+    from regraft.report.collect import collect
+
+    section = results.headline(collect(store, record))
+    tables = (f.table for f in section.figures if f.title == results.CRITERIA_TITLE and f.table)
+    criteria = (row for table in tables for row in table.rows)
+    return [
+        *section.sentences,
+        *(f"{name} ({rule}): {verdict}: {measured}" for name, rule, verdict, measured in criteria),
+    ]
+
+
 def _sections(evidence: "Evidence") -> list[Section]:
     from regraft.report import cost, documents, results, training
 

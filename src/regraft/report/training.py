@@ -1,9 +1,11 @@
 """What training was given and how it went: budget, shares, losses, difficulty."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+import pyarrow as pa
 
 from regraft.core import Artifact
 from regraft.corpus import tables
@@ -11,7 +13,7 @@ from regraft.report import charts
 from regraft.report.collect import Evidence, Rows, rows
 from regraft.report.difficulty import difficulty
 from regraft.report.sections import Figure, Section, Table
-from regraft.report.words import NONE, number, panel, percent
+from regraft.report.words import NONE, number, panel, percent, stream
 
 Tokens = Mapping[str, float]
 
@@ -59,21 +61,61 @@ def _budget_of(evidence: Evidence, training: Artifact) -> Iterable[Figure]:
             table=Table(columns=("Group or source", "Planned", "Served", "Difference"), rows=lines),
         )
     yield _streams(evidence, training)
+    yield from _events(evidence, training)
 
 
 def _streams(evidence: Evidence, training: Artifact) -> Figure:
-    sequences: dict[str, set[tuple[int, int]]] = defaultdict(set)
-    tokens = Counter[str]()
-    for row in rows(training, tables.SERVED_FILE, tables.SERVED):
-        sequences[row["stream"]].add((row["step"], row["sequence"]))
-        tokens[row["stream"]] += row["stop"] - row["start"]
-    total = tokens.total() or 1
-    lines = tuple((s, f"{len(sequences[s]):,}", f"{n:,}", percent(n / total)) for s, n in tokens.most_common())
+    served = _served(training)
+    total = sum(tokens for _, _, tokens in served) or 1
+    lines = tuple((stream(s), f"{n:,}", f"{tokens:,}", percent(tokens / total)) for s, n, tokens in served)
     return Figure(
         title=f"{evidence.name(training)}: served by stream",
         artifacts=(training.id,),
-        caption=f"A stream is language/source/topic; a sequence has up to {_length(training)} tokens.",
+        caption=f"A stream is language/source/topic; a sequence has up to {_length(training)} tokens."
+        + _left_over(training.manifest.metrics),
         table=Table(columns=("Stream", "Sequences", "Tokens", "Share of tokens"), rows=lines),
+        folded=len(lines) > 10,
+    )
+
+
+def _served(training: Artifact) -> list[tuple[str, int, int]]:
+    """Return (stream, sequences, tokens), most tokens first; the table grows with the budget, so Arrow sums it."""
+    path = training.path / tables.SERVED_FILE
+    if not path.is_file():
+        return []
+    served = tables.read(path, tables.SERVED, ["step", "stream", "sequence", "start", "stop"])
+    tokens = pa.array(served["stop"].to_numpy() - served["start"].to_numpy())
+    pieces = served.append_column("tokens", tokens)
+    sequences = pieces.group_by(["stream", "step", "sequence"]).aggregate([("tokens", "sum")])
+    streams = sequences.group_by("stream").aggregate([([], "count_all"), ("tokens_sum", "sum")])
+    found = [(row["stream"], row["count_all"], row["tokens_sum_sum"]) for row in streams.to_pylist()]
+    return sorted(found, key=lambda line: (-line[2], line[0]))
+
+
+def _left_over(metrics: Mapping[str, object]) -> str:
+    """Say what of the budget and of the documents was not served, where the manifest counts it."""
+    padding, left_out = metrics.get("padding_tokens"), metrics.get("left_out_documents")
+    said = [f"{padding:,} tokens of padding"] if isinstance(padding, int) else []
+    if isinstance(left_out, int):
+        said.append(f"{left_out:,} documents or parts of them left out, consumed by an earlier stage")
+    return f" {'; '.join(said)}." if said else ""
+
+
+def _events(evidence: Evidence, training: Artifact) -> Iterable[Figure]:
+    """Yield what happened to streams; nothing where the training kept no record of it."""
+    if not (training.path / tables.EVENTS_FILE).is_file():
+        return
+    events = rows(training, tables.EVENTS_FILE, tables.EVENTS)
+    ended = len({event["stream"] for event in events if event["what"] == "ended"})
+    lines = tuple(
+        (f"{e['step']:,}", stream(e["stream"]), e["what"], ", ".join(map(stream, e["detail"].split(", "))))
+        for e in events
+    )
+    yield Figure(
+        title=f"{evidence.name(training)}: streams that ended or began again",
+        artifacts=(training.id,),
+        caption=f"{ended} ended; what inherits their share stands beside." if ended else "No stream ended.",
+        table=Table(columns=("Step", "Stream", "What", "Detail"), rows=lines, num_labels=4) if lines else None,
         folded=len(lines) > 10,
     )
 
@@ -137,7 +179,7 @@ def _shares(name: str, training: Artifact) -> Iterable[Figure]:
 def _decisions(name: str, training: Artifact, shares: Rows) -> Figure:
     lines = tuple(
         (
-            r["stream"],
+            stream(r["stream"]),
             f"{r['step']:,}",
             percent(r["share"]),
             number(r["loss"]),
@@ -166,18 +208,23 @@ def _held_out(evidence: Evidence, name: str, training: Artifact) -> Iterable[Fig
     yield Figure(
         title=f"{name}: held-out loss while training",
         artifacts=(training.id, *(a.id for a in evidence.inputs(training, "held_out"))),
-        caption="Nats a token on a small held-out part, by which the controller steers; band: 95 %."
-        + _and_more(names, chosen),
+        caption="Nats a token on a small held-out part, by which the controller steers; band: 1.96 bootstrap standard "
+        f"errors over {_documents(data)}, none where they are too few." + _and_more(names, chosen),
         svg=charts.panels([p for p in panels if p["panel"] in chosen], x="step", y="loss, nats a token"),
     )
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a point of a panel in nats a token, with a band of two standard errors where there is one."""
+    """Return a point of a panel in nats a token, with a band of standard errors where there is one."""
     value, half = row["loss"] / row["tokens"], 1.96 * row["error"]
     half = half if math.isfinite(half) else 0.0
-    stream = f"{row['language']}/{row['source']}/{row['topic']}"
-    return {"x": row["step"], "y": value, "low": value - half, "high": value + half, "panel": panel(stream)}
+    name = f"{row['language']}/{row['source']}/{row['topic']}"
+    return {"x": row["step"], "y": value, "low": value - half, "high": value + half, "panel": panel(name)}
+
+
+def _documents(data: Rows) -> str:
+    counts = [row["documents"] for row in data]
+    return f"{min(counts)} to {max(counts)} documents" if min(counts) < max(counts) else f"{counts[0]} documents"
 
 
 def _until(shares: Rows, last: int) -> Rows:

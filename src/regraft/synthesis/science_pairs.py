@@ -86,8 +86,11 @@ def _job(config: ScienceQaConfig, topic: str, snippet: Snippet) -> Job:
 def write_pairs(
     config: ScienceQaConfig, jobs: Sequence[Job], outcomes: Mapping[str, Outcome], store: ResponseStore, out: Path
 ) -> Metrics:
-    """Write documents, rejects and responses in the order of the jobs; return the figures of the stage."""
-    seen, kept, tokens = Seen(), list[str](), Counter[str]()
+    """Write documents, rejects and responses in the order of the jobs; return the figures of the stage.
+
+    The id of a reject is the key of its request, whose body `responses.parquet` holds where it was answered.
+    """
+    seen, kept, tokens, answers = Seen(), list[str](), Counter[str](), 0
     with (
         CorpusWriter(out, "science_qa") as corpus,
         tables.Writer(out / tables.RESPONSES_FILE, tables.RESPONSES) as responses,
@@ -96,34 +99,42 @@ def write_pairs(
         for job in jobs:
             exchange = store.find(job.request.key)
             if exchange is None:
-                corpus.reject(job.snippet.document, config.source, _not_stored(outcomes[job.request.key]), "")
+                corpus.reject(job.request.key, config.source, _from(job, _not_stored(outcomes[job.request.key])), "")
                 continue
+            answers += 1
             tokens.update(prompt=exchange.prompt_tokens, completion=exchange.completion_tokens)
             tokens.update(unmetered=not exchange.metered)
             responses.write_rows([_response(exchange, stable_body(exchange.response))])
             raw_responses.write_rows([_response(exchange, exchange.response.decode("utf-8", "replace"))])
             result, text = _read(config, job, exchange, seen)
             if isinstance(result, Reject):
-                corpus.reject(job.snippet.document, config.source, result, text)
+                corpus.reject(job.request.key, config.source, _from(job, result), text)
             else:
                 kept.append(text)
                 corpus.keep(result)
     return {
         "requests": len(jobs),
+        "answers": answers,
         "documents": corpus.kept,
         "rejected": corpus.rejected,
         **{f"rejected.{reason}": count for reason, count in sorted(corpus.reasons.items())},
         "bytes": corpus.bytes,
-        "prompt_tokens": tokens["prompt"],
+        "prompt_tokens": tokens["prompt"],  # of the answers
         "completion_tokens": tokens["completion"],
         "tokens_estimated_for": tokens["unmetered"],
+        "spent_tokens": store.spent_tokens(),  # failed attempts included
         "cost": None,  # no endpoint tells its price, and it is not guessed
         "distinct_2": distinct(kept, 2),
     }
 
 
 def _not_stored(outcome: Outcome) -> Reject:
-    return Reject("request_failed" if outcome.ending == "failed" else "not_sent", f"{outcome.ending}: {outcome.reason}")
+    return Reject("refused" if outcome.ending == "refused" else "not_sent", f"{outcome.ending}: {outcome.reason}")
+
+
+def _from(job: Job, reject: Reject) -> Reject:
+    """Add the document that the request was made from."""
+    return Reject(reject.reason, f"{reject.detail} (document {job.snippet.document})")
 
 
 def _response(exchange: Exchange, response: str) -> dict[str, object]:
@@ -169,6 +180,7 @@ def _document(config: ScienceQaConfig, job: Job, pair: Pair, found: Measures) ->
         "model": config.model,
         "seed": str(job.request.seed),
         "request": job.request.key,
+        "problem_grounding": f"{found.problem_grounding:.3f}",
         "grounding": f"{found.grounding:.3f}",
         "repetition": f"{found.repetition:.3f}",
     }

@@ -29,7 +29,7 @@ class ScienceQaConfig:
     """What is asked of which model. Sampling and sizes are not in the paper, which gives only the model (7B)."""
 
     model: str
-    """What the endpoint calls the model. With an input `generator`: the GGUF file inside it."""
+    """The GGUF file inside the input `generator`; without that input, what the endpoint calls the model."""
     num_requests: int
     """One pair is asked for in each; fewer are sent when the documents have not so many snippets."""
     language: str = "en"
@@ -71,7 +71,7 @@ def describe(config: ScienceQaConfig) -> str:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.CORPUS,
     describe=describe,
     docs=Kind.CORPUS,
@@ -81,17 +81,20 @@ def describe(config: ScienceQaConfig) -> str:
 def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     """Write the pairs that pass every check as documents, in the order of their requests; all others are rejects.
 
+    So are requests that the endpoint refused and those that the budget left out. An endpoint that fails is none of
+    this: the stage ends with an error and keeps what was answered. That no pair passes is allowed, and warned about.
     A pair's `parents` is the document of its snippet, `meta` says how it was made. `responses.parquet` holds what the
     model wrote, `timing/responses.parquet` the bodies as they came. Answers lie in scratch as soon as they arrive: a
     run that continues asks for none of them again.
 
     Raises:
-        ConfigError: neither an endpoint nor a generator, or no document of the language and sources.
-        RegraftError: the endpoint failed too often; what was answered is kept for the next run.
+        ConfigError: neither an endpoint nor a generator, or both, or no document of the language and sources.
+        RegraftError: the endpoint failed, or no request was answered; what was answered is kept for the next run.
     """
     from regraft.lm.responses import ResponseStore
     from regraft.synthesis.science_pairs import choose, write_pairs
 
+    _check_means(config, ctx)
     documents = ctx.input("docs").file("documents.parquet")
     topics = ctx.optional("topics")
     jobs = choose(config, documents, topics.file("annotation.parquet") if topics else None)
@@ -103,19 +106,46 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
             ctx.log.info("%d of %d answers are stored already", len(answered), len(jobs))
         outcomes = _generate([job.request for job in jobs], endpoint, store, limits, ctx)
         metrics = write_pairs(config, jobs, outcomes, store, ctx.out)
+    if not metrics["documents"]:
+        ctx.log.warning("NOT ONE of %d answers passed the checks; see rejects.parquet", metrics["answers"])
     return {"requests_short": config.num_requests - len(jobs), **metrics}
+
+
+def _check_means(config: ScienceQaConfig, ctx: Context) -> None:
+    """Ask for exactly one model: the config names it, so it must be clear whose name that is."""
+    generator, endpoint = ctx.optional("generator"), ctx.execution.endpoint
+    if generator is not None and endpoint:
+        raise ConfigError(
+            f"science_qa is wired to ask {config.model} in a server of its own, but an endpoint is given too. "
+            "Give --generator NAME, the model's name there, together with --endpoint, or neither."
+        )
+    if generator is None and not endpoint:
+        raise ConfigError(
+            f"science_qa is to ask {config.model}, but no endpoint. Give --endpoint URL with --generator NAME, or wire "
+            "a step that makes the GGUF file as input `generator`."
+        )
 
 
 def _generate(
     requests: Sequence["ChatRequest"], endpoint: "Endpoint", store: "ResponseStore", limits: "Limits", ctx: Context
 ) -> dict[str, "Outcome"]:
+    """Return what became of each request; only refusals and the budget are reasons that some have no answer."""
     from regraft.lm.client import generate
 
+    asked = ", ".join(endpoint.base_urls)
+    ctx.log.info("requests go to %s", asked)
     with ctx.track("generate", len(requests), "requests") as ticker:
         outcomes = generate(requests, endpoint, store, limits, lambda _, outcome: ticker.advance(1, outcome.ending))
-    for outcome in outcomes.values():
-        if outcome.ending == "stopped":
-            raise RegraftError(f"Generation stopped: {outcome.reason}. What was answered is kept; run again to go on.")
+    by_ending = {outcome.ending: outcome for outcome in outcomes.values()}
+    worst = by_ending.get("failed") or by_ending.get("stopped")
+    if worst is None and "stored" not in by_ending:
+        worst = by_ending.get("refused") or by_ending.get("budget")
+    if worst is not None:
+        answered = sum(outcome.ending == "stored" for outcome in outcomes.values())
+        raise RegraftError(
+            f"{answered} of {len(outcomes)} requests to {asked} are answered; then: {worst.reason}. "
+            "The answers are kept: the same command goes on with the rest."
+        )
     return outcomes
 
 
@@ -129,11 +159,7 @@ def _endpoint(config: ScienceQaConfig, ctx: Context) -> Generator[tuple["Endpoin
     from regraft.lm.server import embedded_server
 
     generator = ctx.optional("generator")
-    if generator is not None and ctx.execution.endpoint:
-        ctx.log.info("the model of the input `generator` is asked, not the endpoint %s", ctx.execution.endpoint)
     if generator is None:
-        if not ctx.execution.endpoint:
-            raise ConfigError("science_qa has no generator: give a step that makes one as input, or set --endpoint.")
         key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else ""
         yield (
             Endpoint(base_urls=(ctx.execution.endpoint,), key_variable=key),

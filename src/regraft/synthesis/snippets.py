@@ -50,6 +50,8 @@ class SnippetRule:
             )
         if not 0 <= self.min_prose <= 1:
             raise ConfigError(f"snippets: min_prose is {self.min_prose}; give a share from 0 to 1.")
+        if self.min_line < 1:
+            raise ConfigError(f"snippets: min_line is {self.min_line}; a line of prose has at least 1 character.")
 
 
 def is_prose(line: str, min_line: int) -> bool:

@@ -36,7 +36,10 @@ class Measures:
     solution_words: int
     language: str
     repetition: float
+    problem_grounding: float
+    """In the snippet alone."""
     grounding: float
+    """Of the solution, in the snippet and the problem."""
     foreign_numbers: tuple[str, ...]
     problem_copied: bool
     """The solution only says the problem again, or is a part of it."""
@@ -52,6 +55,7 @@ def measure(pair: Pair, snippet: str, finish_reason: str) -> Measures:
         solution_words=len(solution),
         language=language_of(both),
         repetition=max(repetition(both), repetition(pair.solution)),
+        problem_grounding=grounding(pair.problem, snippet),
         grounding=grounding(pair.solution, snippet, pair.problem),
         foreign_numbers=tuple(foreign_numbers(pair.solution, snippet, pair.problem)),
         problem_copied=" ".join(solution) in " ".join(problem),
@@ -68,6 +72,10 @@ class Demands:
     max_words: int = 800
     max_repetition: float = 0.3
     """Share of word trigrams that were there before."""
+    min_problem_grounding: float = 0.25
+    """Share of content words and pairs of the problem that occur in the snippet: a quarter is what a problem has that
+    takes half of its words from there, but puts them into an order of its own. Without it an invented problem would be
+    grounds enough for its solution."""
     min_grounding: float = 0.4
     """Share of content words and pairs of the solution that occur in the snippet or the problem."""
     numbers_grounded: bool = True
@@ -77,7 +85,7 @@ class Demands:
     """Jaccard index of word 5-grams with a pair kept before."""
 
     def __post_init__(self) -> None:
-        for name in ("max_repetition", "min_grounding", "max_similarity"):
+        for name in ("max_repetition", "min_problem_grounding", "min_grounding", "max_similarity"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"demands.{name} is {getattr(self, name)}; give a share from 0 to 1.")
 
@@ -100,6 +108,8 @@ class Demands:
         return self._reject_invention(found)
 
     def _reject_invention(self, found: Measures) -> Reject | None:
+        if found.problem_grounding < self.min_problem_grounding:
+            return Reject("problem_not_grounded", f"{found.problem_grounding:.3f}")
         if found.grounding < self.min_grounding:
             return Reject("not_grounded", f"{found.grounding:.3f}")
         if self.numbers_grounded and found.foreign_numbers:

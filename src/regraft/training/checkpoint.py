@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from regraft.core.artifact import flush_directory, flush_tree
+
 PREFIX = "checkpoint-"
 
 
@@ -46,7 +48,9 @@ def save(
     save_file(_optimizer_tensors(model, optimizer), part / "optimizer.safetensors")
     (part / "state.json").write_text(json.dumps({"step": step, **state}), "utf-8")
     write_tables(part)
+    flush_tree(part)
     part.rename(target)
+    flush_directory(folder)
     for old in folder.glob(f"{PREFIX}*"):
         if old != target:
             shutil.rmtree(old)
@@ -71,8 +75,7 @@ def restore(checkpoint: Checkpoint, model: torch.nn.Module, optimizer: torch.opt
     moments = load_file(checkpoint.folder / "optimizer.safetensors")
     for name, parameter in _trainable(model):
         optimizer.state[parameter] = {
-            key: moments[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu")
-            for key in ("step", "exp_avg", "exp_avg_sq")
+            key: moments[f"{name}/{key}"].to(parameter.device) for key in ("step", "exp_avg", "exp_avg_sq")
         }
 
 

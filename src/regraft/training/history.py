@@ -37,14 +37,16 @@ def steps_of_document(artifact: Artifact, document: str) -> list[Seen]:
     return [seen for seen in _history(artifact) if seen.id == document]
 
 
-def consumed_documents(artifact: Artifact) -> set[str]:
-    """Return every document of which the training of a checkpoint, or one before it, consumed a part.
+def consumed_tokens(artifact: Artifact) -> dict[str, int]:
+    """Return how many tokens of each document the training of a checkpoint, and those before it, consumed.
 
-    Empty for a checkpoint that was not trained here. Earlier artifacts are looked for beside this one.
+    Documents are consumed from their start on. Empty for a checkpoint that was not trained here. Earlier artifacts are
+    looked for beside this one.
     """
-    consumed: set[str] = set()
+    consumed: dict[str, int] = {}
     while artifact.manifest.stage == TRAIN:
-        consumed |= {seen.id for seen in _history(artifact)}
+        for seen in _history(artifact):
+            consumed[seen.id] = max(seen.stop, consumed.get(seen.id, 0))
         model = next(i.artifact for i in artifact.manifest.inputs if i.role == "model")
         artifact = open_artifact(artifact.path.parent / model)
     return consumed

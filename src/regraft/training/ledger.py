@@ -11,6 +11,7 @@ _TABLES = {
     "served": (tables.SERVED_FILE, tables.SERVED),
     "shares": (tables.SHARES_FILE, tables.SHARES),
     "held_out": (tables.HELD_OUT_FILE, tables.HELD_OUT),
+    "events": (tables.EVENTS_FILE, tables.EVENTS),
     "times": (tables.STEP_TIMES_FILE, tables.STEP_TIMES),
 }
 
@@ -25,6 +26,7 @@ class Ledger:
     served: Rows = field(default_factory=Rows)
     shares: Rows = field(default_factory=Rows)
     held_out: Rows = field(default_factory=Rows)
+    events: Rows = field(default_factory=Rows)
     times: Rows = field(default_factory=Rows)
 
     def write(self, folder: Path) -> None:

@@ -4,10 +4,11 @@ A killed training continues from its last checkpoint. Everything between two che
 one, so what is done again comes out the same.
 """
 
+import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,16 +16,18 @@ import torch
 from transformers import PreTrainedModel
 
 from regraft.core import Context, Metrics, RegraftError
+from regraft.corpus.tokens import TokenStore
 from regraft.lm.load import load_model
 from regraft.lm.loss import leak_self_test, sequence_loss
 from regraft.mixture.sampler import Sampler
-from regraft.mixture.shares import StreamKey
+from regraft.mixture.shares import Source, StreamKey
 from regraft.training import checkpoint
 from regraft.training.batch import Batch, make_batch
 from regraft.training.export import export_model
-from regraft.training.history import consumed_documents
+from regraft.training.history import consumed_tokens
 from regraft.training.ledger import Ledger
 from regraft.training.optimizer import build_optimizer, optimizer_step
+from regraft.training.preflight import check_budget, check_disjoint
 from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
 from regraft.training.train import TrainConfig
@@ -32,6 +35,8 @@ from regraft.training.validation import Measured, Validation, open_validation, s
 
 SAMPLER = "sampler"
 STEERING = "steering"
+SAVING_SHARE = 20
+"""Saving takes at most one part in so many of the time."""
 
 
 def run_training(config: TrainConfig, ctx: Context) -> Metrics:
@@ -41,12 +46,16 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     folders = [artifact.path for artifact in ctx.inputs["tokens"]]
-    consumed = consumed_documents(ctx.input("model"))
+    consumed = consumed_tokens(ctx.input("model")) if config.leave_out_consumed else {}
     if consumed:
-        ctx.log.info("%d documents that earlier trainings of this model consumed are left out", len(consumed))
+        ctx.log.info("what earlier trainings consumed of %d documents is left out", len(consumed))
     streams = open_streams(folders, config.sequence_length, config.whole_sources, consumed)
+    check_budget(config, ctx.log, {key: len(stream) for key, stream in streams.items()})
+    check_disjoint(TokenStore.open(ctx.input("held_out").path).ids, streams)
     validation = open_validation(ctx.input("held_out").path, config.validation, config.precision)
-    trainer = Trainer(config=config, ctx=ctx, model=model, streams=streams, validation=validation, left_out=consumed)
+    trainer = Trainer(
+        config=config, ctx=ctx, model=model, streams=streams, validation=validation, num_left_out=len(consumed)
+    )
     trainer.train()
     trainer.ledger.write(ctx.out)
     export_model(model, ctx.input("model").file("model"), ctx.out / "model")
@@ -62,8 +71,8 @@ class Trainer:
     model: PreTrainedModel
     streams: Mapping[StreamKey, PackedStream]
     validation: Validation
-    left_out: Collection[str]
-    """Documents that earlier trainings of this model consumed."""
+    num_left_out: int
+    """Documents of which an earlier training of this model consumed a part."""
     ledger: Ledger = field(default_factory=Ledger)
     step: int = 0
     tokens: int = 0
@@ -74,6 +83,7 @@ class Trainer:
         self.supply = {key: len(stream) for key, stream in self.streams.items()}
         self.sampler = Sampler(self.config.mixture, self.supply)
         self.steering = Steering()
+        self.saved, self.saving = time.monotonic(), 0.0
 
     def train(self) -> None:
         """Go from where things stand to the last step."""
@@ -89,23 +99,27 @@ class Trainer:
         """Return the figures of the manifest: totals, planned and served tokens by group and source."""
         config, served = self.config, Counter[str]()
         for row in self.ledger.served:
-            _, source, _ = row["stream"].split("/", 2)
-            served[source] += row["stop"] - row["start"]
+            served[row["stream"]] += row["stop"] - row["start"]
+        by_source = Counter[tuple[str, str]]()
+        for key in self.streams:
+            if found := config.mixture.place(key):
+                by_source[found[0].name, _label(found[1])] += served[str(key)]
         figures: dict[str, int | float | str] = {
             "steps": self.step,
             "tokens": self.tokens,
             "sequences": self.step * config.sequences_per_step,
             "parameters": sum(p.numel() for p in self.model.parameters()),
-            "left_out_documents": len(self.left_out),
-            "exhausted_streams": len(self.sampler.events),
+            "left_out_documents": self.num_left_out,
+            "padding_tokens": self.step * config.tokens_per_step - self.tokens,
+            "exhausted_streams": len({event.stream for event in self.sampler.events if event.what == "ended"}),
         }
         for group in config.mixture.groups:
             total = config.num_steps * config.tokens_per_step * group.share
             figures[f"planned.{group.name}"] = round(total)
-            figures[f"served.{group.name}"] = sum(served[source.name] for source in group.sources)
+            figures[f"served.{group.name}"] = sum(by_source[group.name, _label(source)] for source in group.sources)
             for source in group.sources:
-                figures[f"planned.{group.name}.{source.name}"] = round(total * source.share)
-                figures[f"served.{group.name}.{source.name}"] = served[source.name]
+                figures[f"planned.{group.name}.{_label(source)}"] = round(total * source.share)
+                figures[f"served.{group.name}.{_label(source)}"] = by_source[group.name, _label(source)]
         return figures
 
     def _continue_or_start(self) -> None:
@@ -125,12 +139,14 @@ class Trainer:
         started = time.monotonic()
         served = self.sampler.next(self.config.sequences_per_step)
         batch = make_batch([(self.streams[key], number) for key, number in served], self.config.sequence_length)
-        rate = self.config.schedule.learning_rate(self.tokens, self.config.tokens)
+        size = self.config.tokens_per_step
+        rate = self.config.schedule.learning_rate((self.step + 1) * size, self.config.num_steps * size)
         loss = self._accumulate(batch)
         norm = optimizer_step(self.optimizer, self.model, rate, self.config.optimizer.clip_norm)
         self.step += 1
         self.tokens += batch.num_tokens
         self._check_finite(loss, norm, served)
+        self._note_events()
         self._record(served, loss, rate, norm)
         seconds = time.monotonic() - started
         speed = batch.num_tokens / seconds
@@ -140,7 +156,8 @@ class Trainer:
     def _accumulate(self, batch: Batch) -> float:
         device = torch.device(self.ctx.execution.device)
         total = 0.0
-        for part in batch.split(self.config.sequences_per_batch):
+        for number, part in enumerate(batch.split(self.config.sequences_per_batch)):
+            torch.manual_seed(_seed(self.config.seed, self.step, number))  # dropout knows no other generator
             with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
                 loss = sequence_loss(
                     self.model, part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device)
@@ -158,6 +175,12 @@ class Trainer:
             f"at the documents of this step: {documents}."
         )
 
+    def _note_events(self) -> None:
+        for event in self.sampler.events[len(self.ledger.events) :]:
+            self.ctx.log.info("stream %s %s: %s", event.stream, event.what, event.detail)
+            row = {"step": self.step, "stream": event.stream, "what": event.what, "detail": event.detail}
+            self.ledger.events.append(row)
+
     def _record(self, served: list[tuple[StreamKey, int]], loss: float, rate: float, norm: float) -> None:
         row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
         self.ledger.steps.append(row)
@@ -173,7 +196,7 @@ class Trainer:
             self._measure_and_steer()
         elif last:
             self._log_held_out(self.validation.measure(self.model))
-        if self.step % self.config.checkpoint_every == 0 and not last:
+        if not last and self._is_time_to_save():
             self._save()
 
     def _measure_and_steer(self, first: bool = False) -> None:
@@ -206,4 +229,20 @@ class Trainer:
             SAMPLER: self.sampler.state(),
             STEERING: self.steering.to_json(),
         }
+        started = time.monotonic()
         checkpoint.save(self.ctx.scratch, self.step, self.model, self.optimizer, state, self.ledger.write)
+        self.saved, self.saving = time.monotonic(), time.monotonic() - started
+
+    def _is_time_to_save(self) -> bool:
+        """Checkpoints go by the clock: they are means, and change nothing of what is made."""
+        seconds = self.ctx.execution.checkpoint_seconds
+        return not seconds or time.monotonic() - self.saved >= max(seconds, SAVING_SHARE * self.saving)
+
+
+def _label(source: Source) -> str:
+    return f"{source.language}/{source.name}" if source.language else source.name
+
+
+def _seed(seed: int, step: int, batch: int) -> int:
+    """Return a number for each (seed, step, batch) that is fit for a generator of 64 bits."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {step} {batch}".encode()).digest()[:8], "big") >> 1

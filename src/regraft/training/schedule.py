@@ -1,4 +1,4 @@
-"""Learning rate as a pure function of the tokens consumed: nothing to save, nothing to restore."""
+"""Learning rate as a pure function of the tokens consumed, padding included: nothing to save, nothing to restore."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ class Schedule(Protocol):
     """A learning rate for every position in a token budget."""
 
     def learning_rate(self, consumed: int, budget: int) -> float:
-        """Return the learning rate of the step that starts when `consumed` of `budget` tokens are consumed."""
+        """Return the learning rate of the step that ends when `consumed` of `budget` tokens are consumed."""
         ...
 
 
@@ -51,7 +51,7 @@ class WarmupStableDecay:
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_rates(self.start, self.peak)
+        WarmupStable(peak=self.peak, start=self.start, warmup_tokens=self.warmup_tokens)
         _check_rates(self.final, self.peak)
         if not 0 <= self.decay_share <= 1:
             raise ConfigError(f"decay_share is {self.decay_share}; give a share between 0 and 1.")

@@ -45,11 +45,11 @@ def steer(
     """Return the shares after one decision: topics of the controlled sources are moved, all others stay."""
     terms: dict[StreamKey, TopicTerm] = {}
     for language, source in dict.fromkeys((key.language, key.source) for key in shares):
-        if source not in config.controlled_sources:
+        cell = topic_shares(shares, language, source)
+        if source not in config.controlled_sources or not any(cell.values()):
             continue
         observed = [
-            _observe(StreamKey(language, source, topic), share, measured, steering)
-            for topic, share in topic_shares(shares, language, source).items()
+            _observe(StreamKey(language, source, topic), share, measured, steering) for topic, share in cell.items()
         ]
         decision = config.controller.next_shares(observed)
         shares = with_topic_shares(shares, language, source, decision.shares)

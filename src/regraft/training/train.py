@@ -22,6 +22,11 @@ class ValidationConfig:
     sources: tuple[str, ...] = ()
     """Only these; empty for all. Name the controlled and the protected ones to spend no time on others."""
 
+    def __post_init__(self) -> None:
+        for name in ("tokens_per_stream", "tokens_per_document", "batch_tokens"):
+            if getattr(self, name) < 2:
+                raise ConfigError(f"validation: {name} is {getattr(self, name)}; give at least 2.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
@@ -49,16 +54,27 @@ class TrainConfig:
     """Sources whose documents are never cut, question-answer pairs for instance."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """`bfloat16`: autocast over fp32 parameters."""
-    checkpoint_every: int = 50
-    """Steps between checkpoints to continue from."""
+    leave_out_consumed: bool = True
+    """Whether what earlier trainings of `model` consumed of a document does not count any more."""
     gradient_checkpointing: bool = False
+    """Whether activations are computed again in the backward pass, to save memory."""
+    seed: int = 0
+    """Of dropout, where the model has any."""
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "sequence_length", "sequences_per_step", "sequences_per_batch", "checkpoint_every"):
+        for name in ("tokens", "sequence_length", "sequences_per_step", "sequences_per_batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
         if not 0 <= self.num_decisions < self.num_steps:
             raise ConfigError(f"num_decisions is {self.num_decisions}; {self.num_steps} steps leave room for fewer.")
+        if self.num_decisions and (self.controller != Fixed()) != bool(self.controlled_sources):
+            raise ConfigError(
+                f"controller is {self.controller} and controlled_sources {self.controlled_sources}: a controller other "
+                "than Fixed() needs sources to control, and they need it."
+            )
+        unseen = set(self.controlled_sources) - set(self.validation.sources or self.controlled_sources)
+        if unseen:
+            raise ConfigError(f"validation.sources leaves out {sorted(unseen)}, which the controller steers by.")
         unknown = set(self.controlled_sources) - {s.name for g in self.mixture.groups for s in g.sources}
         if unknown:
             raise ConfigError(f"controlled_sources {sorted(unknown)} are not in the mixture.")
@@ -97,10 +113,11 @@ def describe(config: TrainConfig) -> str:
 def train(config: TrainConfig, ctx: Context) -> Metrics:
     """Continue the pre-training of `model` and write it with the record of every step, serving and decision.
 
-    A killed run continues from its last checkpoint and gives the same bytes on CPU.
+    A killed run continues from its last checkpoint and gives the same bytes on CPU with the same number of threads.
 
     Raises:
-        ConfigError: the token artifacts do not hold what the mixture asks for, or the budget cannot be served.
+        ConfigError: the token artifacts do not hold what the mixture asks for.
+        RegraftError: the budget is larger than all that can be served.
         RegraftError: packed documents see each other under this model, or the loss is not finite.
     """
     from regraft.training.loop import run_training

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedModel
 
-from regraft.core import ConfigError
+from regraft.core import ConfigError, RegraftError
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.loss import Precision, document_losses
 from regraft.mixture.shares import StreamKey
 from regraft.training.train import ValidationConfig
 
+MIN_DOCUMENTS = 3
+"""With fewer, an error cannot be told, and no change counts as measured. Not in the paper."""
 RESAMPLES = 1000
 """Of documents, for the standard error."""
 
@@ -54,15 +56,23 @@ class Validation:
         return sum(len(d) - 1 for documents in self.documents.values() for d in documents)
 
     def measure(self, model: PreTrainedModel) -> dict[StreamKey, Measured]:
-        """Return the loss of every stream under `model` as it is now."""
+        """Return the loss of every stream under `model` as it is now.
+
+        Raises:
+            RegraftError: a loss is not finite.
+        """
         flat = [document for documents in self.documents.values() for document in documents]
         losses = iter(document_losses(model, flat, batch_tokens=self.batch_tokens, precision=self.precision))
-        return {
+        measured = {
             stream: Measured(
                 losses=tuple(next(losses) for _ in documents), lengths=tuple(len(d) - 1 for d in documents)
             )
             for stream, documents in self.documents.items()
         }
+        for stream, found in measured.items():
+            if not math.isfinite(found.loss):
+                raise RegraftError(f"The held-out loss of {stream} is {found.loss}: the model has diverged.")
+        return measured
 
 
 def open_validation(folder: Path, config: ValidationConfig, precision: Precision) -> Validation:
@@ -92,11 +102,11 @@ def open_validation(folder: Path, config: ValidationConfig, precision: Precision
 def standard_error(losses: Sequence[float], lengths: Sequence[int]) -> float:
     """Return the bootstrap standard error over documents of sum(losses) / sum(lengths), in nats a token.
 
-    Given differences of losses it is the paired error of a change. The seed is fixed, so it is a pure function; 0 for
-    fewer than two documents.
+    Given differences of losses it is the paired error of a change. The seed is fixed, so it is a pure function;
+    infinite for fewer than `MIN_DOCUMENTS`.
     """
-    if len(losses) < 2:
-        return 0.0
+    if len(losses) < MIN_DOCUMENTS:
+        return math.inf
     drawn = np.random.default_rng(0).integers(len(losses), size=(RESAMPLES, len(losses)))
     sums, sizes = np.asarray(losses)[drawn].sum(1), np.asarray(lengths)[drawn].sum(1)
     return float((sums / sizes).std(ddof=1))

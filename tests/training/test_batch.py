@@ -1,0 +1,45 @@
+import numpy as np
+
+from regraft.corpus.packing import concat_and_cut
+from regraft.corpus.tokens import TokenStore
+from regraft.lm.loss import IGNORED
+from regraft.training.batch import make_batch
+from regraft.training.streams import PackedStream
+
+
+def stream(skipped: list[int]) -> PackedStream:
+    """Two documents, 0 1 2 3 4 and 10 11 12, in sequences of 6 tokens."""
+    store = TokenStore(
+        tokens=np.array([0, 1, 2, 3, 4, 10, 11, 12], np.uint16),
+        ids=["a", "b"],
+        stream=[("en", "web", "-")] * 2,
+        offset=np.array([0, 5]),
+        length=np.array([5, 3]),
+        bytes=np.array([5, 3]),
+        vocab_size=20,
+        begin=None,
+        end=None,
+    )
+    lengths = [5 - skipped[0], 3 - skipped[1]]
+    return PackedStream(store, [0, 1], skipped, concat_and_cut(lengths, 6))
+
+
+def test_labels_stop_at_the_end_of_each_document_and_positions_start_again() -> None:
+    batch = make_batch([(stream([0, 0]), 0), (stream([0, 0]), 1)], 6)
+    x = IGNORED
+    assert batch.input_ids.tolist() == [[0, 1, 2, 3, 4, 10], [11, 12, 0, 0, 0, 0]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 0], [0, 1, 0, 1, 2, 3]]
+    assert batch.labels.tolist() == [[1, 2, 3, 4, x, x], [12, x, x, x, x, x]]
+    assert (batch.num_tokens, batch.num_predicted) == (8, 5)
+
+
+def test_micro_batches_keep_the_counts_of_the_whole() -> None:
+    parts = make_batch([(stream([0, 0]), 0), (stream([0, 0]), 1)], 6).split(1)
+    assert [part.input_ids.shape for part in parts] == [(1, 6), (1, 6)]
+    assert {part.num_predicted for part in parts} == {5}
+
+
+def test_what_was_consumed_before_is_not_served_again() -> None:
+    rest = stream([3, 0])
+    assert rest.named_pieces(0) == [("a", 3, 5), ("b", 0, 3)]
+    assert make_batch([(rest, 0)], 6).input_ids.tolist() == [[3, 4, 10, 11, 12, 0]]
