@@ -2,6 +2,8 @@ import math
 
 import pytest
 
+from regraft.corpus import tokens
+from regraft.report import words
 from regraft.report.words import (
     change,
     duration,
@@ -92,3 +94,7 @@ def test_without_an_interval_it_says_so():
 )
 def test_numbers_in_words(shown, expected):
     assert shown == expected
+
+
+def test_no_topic_is_what_the_tokens_say():
+    assert words.NO_TOPIC == tokens.NO_TOPIC

@@ -187,7 +187,7 @@ def quickstart(
 _BITS = "relative change of bits per byte"
 _CRITERIA = (
     Criterion(
-        name="Chinese bits per byte at least 10 % lower, surely",
+        name="Chinese bits per byte at least 10 % lower",
         metric=_BITS,
         slice="zh",
         at_most=-0.1,

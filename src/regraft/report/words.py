@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from regraft.corpus.tokens import NO_TOPIC
-
 LANGUAGES = {"zh": "Chinese", "en": "English"}
 """Names of languages in sentences; others are called by their code."""
+NO_TOPIC = "-"
+"""As `corpus.tokens` writes it; a report imports no tokenizer."""
 NONE = "–"
 NO_INTERVAL = "[–]"
 """Stands where an interval would, had it enough items and clusters."""
