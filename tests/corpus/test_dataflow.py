@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from regraft.core import Artifact, Context, Execution, Kind, Metrics, RegraftError, StepFailed, stage
-from regraft.corpus.dataflow import in_order
+from regraft.core import Artifact, Context, Execution, Kind, Metrics, RegraftError, SchemaError, StepFailed, stage
+from regraft.corpus import tables
+from regraft.corpus.dataflow import _outcome, in_order  # pyright: ignore[reportPrivateUsage]
 from regraft.corpus.document import Document, Reject
+from regraft.corpus.rows import CorpusWriter
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 
 
@@ -28,6 +30,21 @@ def shout(config: Loud, ctx: Context) -> Metrics:
     from regraft.corpus.dataflow import transform
 
     return transform(config, ctx, "shout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Drops the second document without saying why."""
+
+    def __call__(self, document: Document) -> Document | Reject:
+        return Reject("") if document.id == "d1" else document
+
+
+@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+def mute(config: Mute, ctx: Context) -> Metrics:
+    from regraft.corpus.dataflow import transform
+
+    return transform(config, ctx, "mute")
 
 
 def documents(count: int) -> list[Document]:
@@ -62,6 +79,42 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("regraft.corpus.dataflow.SERIAL", 1000)
     one, two = made(2500, tmp_path / "1", workers=1), made(2500, tmp_path / "2", workers=2)
     assert one.manifest.content_digest == two.manifest.content_digest
+
+
+def test_a_reject_without_a_reason_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs a reason"):
+        Reject("")
+    made = make(mute.step("mute", Mute(), docs=corpus(documents(3))), tmp_path)
+    assert [(row["id"], row["reason"], row["detail"]) for row in rejects_of(made)] == [
+        ("d1", "error", "ValueError: A reject needs a reason.")
+    ]
+
+
+def test_an_outcome_is_kept_by_its_flag_alone() -> None:
+    """An empty reason on the way must not turn a reject into a document."""
+    row = Document(id="a", text="text", source="s").row()
+    assert _outcome({**row, "reason": "", "detail": "", "kept": True}) == Document(**row)
+    assert _outcome({**row, "reason": "short", "detail": "", "kept": False}) == Reject("short")
+    with pytest.raises(ValueError, match="needs a reason"):
+        _outcome({**row, "reason": "", "detail": "", "kept": False})
+
+
+def test_the_documents_of_an_input_are_all_accounted_for(tmp_path: Path) -> None:
+    first, _, third = documents(3)
+    with CorpusWriter(tmp_path, "split") as writer:
+        writer.keep(first)
+        writer.leave()
+        writer.put(third, Reject("short"))
+        assert writer.metrics(3)["other_part"] == 1
+        with pytest.raises(RegraftError, match="read 4 documents, but kept 1, rejected 1 and left 1"):
+            writer.metrics(4)
+
+
+def test_a_key_that_is_no_column_is_an_error() -> None:
+    row = Document(id="a", text="text", source="s").row()
+    assert tables.table_of([row], tables.DOCUMENTS).num_rows == 1
+    with pytest.raises(SchemaError, match=r"keys \['colour'\]"):
+        tables.table_of([row, {**row, "colour": "red"}], tables.DOCUMENTS)
 
 
 def test_rows_that_come_in_any_order_are_put_right() -> None:

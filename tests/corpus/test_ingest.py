@@ -1,12 +1,16 @@
 import gzip
 import json
+from codecs import BOM_UTF8
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from regraft.core import Artifact, ConfigError, RawFiles, Step, StepFailed
-from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, PlainText, ingest
+from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, PlainText, _Take, ingest  # pyright: ignore[reportPrivateUsage]
+from regraft.corpus.readers import Record
+from regraft.corpus.rows import CorpusWriter
 from tests.corpus.given import digest_of, documents_of, make, rejects_of
 
 
@@ -56,6 +60,39 @@ def test_bad_lines_become_rejects_with_their_place(tmp_path: Path, folder: Path)
         "a.jsonl:11": "broken_json",
     }
     assert made.manifest.metrics["documents_read"] == 11
+
+
+def test_lines_that_python_cannot_read_become_rejects(tmp_path: Path, folder: Path) -> None:
+    number, nested = b'{"text": ' + b"7" * 5000 + b"}", b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    (folder / "a.jsonl").write_bytes(b"\n".join([number, nested, b'{"text": "fine"}']))
+    made = make(step(folder), tmp_path)
+    assert reasons_of(made) == {"a.jsonl:1": "broken_json", "a.jsonl:2": "broken_json"}
+    assert [row["text"] for row in documents_of(made)] == ["fine"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, folder: Path) -> None:
+    (folder / "a.jsonl").write_bytes(BOM_UTF8 + b'{"text": "one"}\n' + BOM_UTF8 + b'{"text": "two"}\n')
+    made = make(step(folder), tmp_path)
+    assert [row["text"] for row in documents_of(made)] == ["one"]
+    assert reasons_of(made) == {"a.jsonl:2": "broken_json"}
+
+
+def test_ids_differ_inside_a_file_and_between_files(tmp_path: Path, folder: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (folder / name).write_text('{"text": "one", "id": "k"}\n' * 3)
+    for reader in (JsonLines(), JsonLines(id="id")):
+        made = make(step(folder, reader=reader), tmp_path)
+        assert len({row["id"] for row in documents_of(made)}) == 6
+
+
+def test_only_what_is_needed_is_remembered(tmp_path: Path) -> None:
+    config = step(tmp_path, files=RawFiles(root=str(tmp_path))).config
+    for unique, texts, ids in ((False, 0, 1), (True, 20, 0)):
+        with CorpusWriter(tmp_path / str(unique), "ingest") as writer:
+            take = _Take(replace(config, unique=unique), writer)
+            for n in range(20):
+                take(f"file {n}", Record(place="", text=f"text {n}"))
+        assert (writer.kept, len(take.texts), len(take.ids)) == (20, texts, ids)
 
 
 def test_ids_do_not_depend_on_position(tmp_path: Path, folder: Path) -> None:
@@ -109,7 +146,7 @@ def test_plain_text_is_one_document_a_file(tmp_path: Path, folder: Path) -> None
 def test_output_is_pinned(tmp_path: Path, folder: Path) -> None:
     (folder / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n{"tex')
     made = make(step(folder, language="en"), tmp_path)
-    assert (ingest.version, digest_of(made)) == (1, "96987d9a56a55a57")
+    assert (ingest.version, digest_of(made)) == (2, "96987d9a56a55a57")
 
 
 def test_no_text_at_all_is_an_error(tmp_path: Path, folder: Path) -> None:

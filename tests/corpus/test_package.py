@@ -84,6 +84,15 @@ def test_hostile_archives_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "evil.txt").exists()
 
 
+@pytest.mark.parametrize("member", ["manifest.json", "./manifest.json", "timing/a.txt", "timing"])
+def test_members_in_the_place_of_the_artifacts_own_files_are_refused(tmp_path: Path, member: str) -> None:
+    path = wheel(tmp_path, {member: "x", "data/manifest.json": "kept", "data/timing/a.txt": "kept"})
+    with pytest.raises(RegraftError, match="the artifact's own"):
+        unpack(path, ("*",), tmp_path / "out", 10)
+    assert not (tmp_path / "out" / member).exists()
+    assert unpack(path, ("data/*",), tmp_path / "out", 10) == [4, 4]
+
+
 def test_a_glob_that_matches_nothing_is_said(tmp_path: Path) -> None:
     with pytest.raises(RegraftError, match=r"nothing that matches '\*.csv'"):
         unpack(wheel(tmp_path), ("*.txt", "*.csv"), tmp_path / "out", 999)

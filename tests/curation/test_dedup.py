@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from regraft.core import ConfigError, StepFailed
 from regraft.corpus.document import Document
-from regraft.curation.dedup import DedupConfig, deduplicate
+from regraft.curation import minhash
+from regraft.curation.dedup import COMPARED, DedupConfig, Entry, batches, deduplicate
 from regraft.curation.minhash import components, groups, jaccard, shingles
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 
@@ -57,7 +58,7 @@ def test_planted_duplicates_are_found_and_named(tmp_path: Path) -> None:
         "d": ("near_duplicate", f"of a, Jaccard {jaccard(shingles(english), shingles(planted[3].text)):.3f}"),
         "g": ("near_duplicate", f"of f, Jaccard {191 / 201:.3f}"),
     }
-    assert (deduplicate.version, digest_of(made)) == (1, "00dc9f495273f94c")
+    assert (deduplicate.version, digest_of(made)) == (2, "00dc9f495273f94c")
 
 
 def test_the_kept_one_does_not_depend_on_order_and_corpora(tmp_path: Path) -> None:
@@ -79,6 +80,40 @@ def test_two_documents_of_one_id_are_an_error(tmp_path: Path) -> None:
     steps = [corpus(docs(a=text(1)), "first"), corpus(docs(a=text(2)), "second")]
     with pytest.raises(StepFailed, match="Two documents have one id"):
         make(deduplicate.step("unique", DedupConfig(), docs=steps), tmp_path)
+
+
+def test_a_chain_of_hundreds_is_compared_with_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each document resembles only its neighbours: most are kept, and none is compared with all of them."""
+    long = text(6, length=20 * 300 + 400).split()
+    chain = docs(**{f"d{n:03}": " ".join(long[20 * n : 20 * n + 400]) for n in range(300)})
+    compared: list[int] = []
+    real = minhash.jaccard
+    monkeypatch.setattr(minhash, "jaccard", lambda left, right: compared.append(1) or real(left, right))
+    made = make(deduplicate.step("unique", DedupConfig(bands=28, rows=4), docs=corpus(chain)), tmp_path)
+    assert len(compared) <= COMPARED * len(chain)
+    kept, dropped = documents_of(made), rejects_of(made)
+    grams = {document.id: shingles(document.text) for document in chain}
+    assert len(kept) + len(dropped) == 300
+    assert all(jaccard(grams[row["id"]], grams[row["detail"][3:7]]) >= 0.75 for row in dropped)
+    ids = [row["id"] for row in kept]
+    assert not [(a, b) for a in ids for b in ids if a < b and jaccard(grams[a], grams[b]) >= 0.75]
+    assert len(dropped) > 100
+
+
+def test_clusters_are_read_as_many_at_once_as_fit() -> None:
+    entries = [Entry(str(n), length, b"") for n, length in enumerate([3, 3, 5, 4, 50, 1, 2])]
+    clusters = [[0, 1], [2, 3], [4], [5], [6]]
+    assert list(batches(clusters, entries, 15)) == [[[0, 1], [2, 3]], [[4]], [[5], [6]]]
+    assert list(batches([], entries, 15)) == []
+
+
+def test_texts_read_in_several_batches_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = docs(**{f"{pair}{n}": changed(text(n), [50] * (pair == "b")) for n in range(4) for pair in "ab"})
+    one = make(deduplicate.step("unique", DedupConfig(), docs=corpus(planted)), tmp_path / "1")
+    monkeypatch.setattr("regraft.curation.dedup.CHARACTERS", 1)
+    many = make(deduplicate.step("unique", DedupConfig(), docs=corpus(planted)), tmp_path / "2")
+    assert len(documents_of(one)) == 4
+    assert one.manifest.content_digest == many.manifest.content_digest
 
 
 def test_jaccard_of_worked_examples() -> None:

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import regraft.recipes
-from regraft.core import Artifact, RawFiles
+from regraft.core import Artifact, ConfigError, RawFiles
 from regraft.corpus.document import Document, Reject
 from regraft.corpus.ingest import HtmlPages, IngestConfig, ingest
 from regraft.curation.extract import Extract, ExtractConfig, extract_text, normalise
+from regraft.curation.nesting import nested_deeper
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 
 SAMPLES = Path(regraft.recipes.__path__[0]) / "samples" / "debian"
@@ -36,7 +37,7 @@ def test_real_pages_become_text(faq: Artifact) -> None:
 
 
 def test_output_is_pinned(faq: Artifact) -> None:
-    assert (extract_text.version, digest_of(faq)) == (1, "e52fb20817857893")
+    assert (extract_text.version, digest_of(faq)) == (2, "e52fb20817857893")
 
 
 def test_code_and_tables_are_kept_as_text() -> None:
@@ -52,6 +53,39 @@ def test_code_and_tables_are_kept_as_text() -> None:
 def test_what_has_no_text_or_too_much_is_rejected() -> None:
     assert Extract(ExtractConfig())(page("<script>1</script>")) == Reject("no_text")
     assert Extract(ExtractConfig(max_characters=9))(page("")) == Reject("too_large", "26 characters")
+
+
+def test_a_page_nested_too_deep_is_rejected_unparsed() -> None:
+    """Parsed, this one would take minutes."""
+    assert Extract(ExtractConfig())(page("<div>" * 100_000)) == Reject(
+        "too_deep", "more than 1,000 elements inside each other"
+    )
+    flat = "<div><p>Some words<p>and more<br></div>" * 50
+    assert isinstance(Extract(ExtractConfig(max_depth=1))(page(flat)), Document)
+    with pytest.raises(ConfigError, match="max_depth 0"):
+        ExtractConfig(max_depth=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "depth"),
+    [
+        ("<div>" * 5 + "</div>" * 5 + "<DIV></DIV>", 5),
+        ("<li><ul><li><ul><li>", 2),
+        ("<p>" * 9 + "<br/>" * 9, 0),
+        ("<svg>" + "<path d='M 1'/>" * 9 + "</svg>", 1),
+        ("<i/>" * 9, 9),
+        ("<!--" + "<div>" * 9 + "--><b></b><!-->" + "<i>" * 2, 2),
+        ("<script>'" + "<div>" * 9 + "'</script><b>", 1),
+        ('<a title="' + "<div>" * 9 + '">', 1),
+        ("<a title=it's>" + "<div>" * 9, 10),
+        ("</b>" * 9, 0),
+        ("<span><div></span>" * 5, 10),
+        ("<b>" * 3 + "<i></b></i>", 4),
+    ],
+)
+def test_depth_of_worked_examples(body: str, depth: int) -> None:
+    assert not nested_deeper(body, depth)
+    assert depth == 0 or nested_deeper(body, depth - 1)
 
 
 def test_other_documents_are_only_normalised(tmp_path: Path) -> None:

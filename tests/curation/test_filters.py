@@ -1,3 +1,6 @@
+import importlib.util
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -5,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regraft.core import ConfigError, StepFailed
+from regraft.core import ConfigError, Execution, StepFailed
 from regraft.corpus.document import Document, Reject
 from regraft.curation.filters import FilterConfig, GopherQuality, LanguageFilter, filter_documents
 from regraft.curation.language import detect
-from regraft.curation.words import han_share, words
+from regraft.curation.words import CJK, han_share, spaced_words, words
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 
 ENGLISH = (
@@ -33,14 +36,22 @@ def reason(outcome: Document | Reject) -> str:
 
 def test_words_of_two_scripts() -> None:
     assert words("It's 2 well-known 软件包, カナ!") == ["It's", "2", "well-known", "软", "件", "包", "カ", "ナ"]
+    assert spaced_words("It's 2 (well-known) 软件包，カナ! = x") == (
+        ["It's", "2", "(well-known)", "软", "件", "包，", "カ", "ナ!", "=", "x"]
+    )
     assert han_share("ab软件") == 0.5
     assert han_share("123") == 0.0
 
 
 @given(st.text())
 def test_words_cover_every_letter_and_digit_once(text: str) -> None:
-    joined = "".join(words(text))
-    assert [c for c in joined if c.isalnum()] == [c for c in text if c.isalnum() and c in joined]
+    for split in (words, spaced_words):
+        assert [c for c in "".join(split(text)) if c.isalnum()] == [c for c in text if c.isalnum()]
+
+
+@given(st.text().filter(lambda text: not re.search(f"[{CJK}]", text)))
+def test_spaced_words_of_text_without_cjk_are_what_spaces_part(text: str) -> None:
+    assert spaced_words(text) == text.split()
 
 
 def test_language_is_set_confirmed_or_refused() -> None:
@@ -76,11 +87,13 @@ def test_good_text_passes_in_both_languages() -> None:
         ("a be to " * 60, "mean_word_length"),
         ("the and telecommunications internationalisation " * 60, "mean_word_length"),
         ("the and 1234 567 8901 " * 30, "alphabetic_words"),
+        ("the grafted = and branches & " * 30, "alphabetic_words"),
+        ("the and being --- " * 30 + "a , . " * 30, "mean_word_length"),
         ("graft joins young shoot " * 30, "stop_words"),
         ("嫁接植物枝条" * 30, "stop_words"),
-        (ENGLISH + " #" * 30, "symbols"),
+        (ENGLISH + "#" * 30, "symbols"),
         (ENGLISH + "..." * 30, "symbols"),
-        ("\n".join("- " + word for word in ENGLISH.split()), "bullet_lines"),
+        ("\n".join("-" + word for word in ENGLISH.split()), "bullet_lines"),
         ("\n".join(ENGLISH[i : i + 40] + "…" * (i % 80 == 0) for i in range(0, 300, 40)), "ellipsis_lines"),
     ],
 )
@@ -112,7 +125,47 @@ def test_the_stage_keeps_and_rejects_with_reasons(tmp_path: Path) -> None:
         ("short", "num_words", "25 words"),
     ]
     assert made.manifest.metrics["language.zh"] == 1
-    assert (filter_documents.version, digest_of(made)) == (1, "1ea399970092a1f1")
+    assert (filter_documents.version, digest_of(made)) == (2, "1ea399970092a1f1")
+
+
+OWN_FILTER = """
+from dataclasses import dataclass
+
+from regraft.corpus.document import Document, Reject
+
+NOTED = "shouted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoShouting:
+    longest: int = 3
+
+    def check(self, document):
+        return reject(document) if document.text.isupper() and len(document.text) > self.longest else document
+
+
+def reject(document):
+    return Reject(NOTED, document.text)
+"""
+
+
+def test_workers_know_a_filter_out_of_a_file_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module is loaded by its path, as a recipe `file.py:function` is: no import would find it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "own_recipe.py").write_text(OWN_FILTER)
+    spec = importlib.util.spec_from_file_location("own_recipe", tmp_path / "own_recipe.py")
+    assert spec is not None
+    assert spec.loader is not None
+    own = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "own_recipe", own)
+    spec.loader.exec_module(own)
+    monkeypatch.setattr("regraft.corpus.dataflow.SERIAL", 0)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    docs = corpus([document(text, id_=text) for text in ("quiet", "LOUD", "LOU")])
+    step = filter_documents.step("own", FilterConfig(filters=(own.NoShouting(),)), docs=docs)
+    made = make(step, tmp_path, Execution(workers=2))
+    assert [row["id"] for row in documents_of(made)] == ["quiet", "LOU"]
+    assert [(row["id"], row["reason"]) for row in rejects_of(made)] == [("LOUD", "shouted")]
 
 
 def test_a_language_without_documents_is_an_error(tmp_path: Path) -> None:

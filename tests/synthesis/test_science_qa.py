@@ -107,7 +107,7 @@ def test_golden(tmp_path: Path):
     with serving(grounded) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0])
     assert digest(rows(artifact, "documents")) == "17009adfa08435c3"
-    assert digest(rows(artifact, "responses")) == "b683631d9c3bf5ed"
+    assert digest(rows(artifact, "responses")) == "4236f69fc40a2747"
     assert all("created" not in row["response"] for row in rows(artifact, "responses"))
 
 
@@ -183,9 +183,9 @@ def test_no_answer_at_all_is_an_error(tmp_path: Path):
     async def refuse(body: dict[str, Any], time: int) -> web.StreamResponse:
         return web.Response(status=400, text="no such model")
 
-    with serving(refuse) as (endpoint, _), pytest.raises(StepFailed, match="(?s)0 of 4 requests.*no such model"):
+    with serving(refuse) as (endpoint, _), pytest.raises(StepFailed, match=r"(?s)0 of 4 requests.*no such model"):
         made(Store(tmp_path), endpoint.base_urls[0])
-    with pytest.raises(StepFailed, match="(?s)0 of 4 requests.*0 of 10 tokens are spent"):
+    with pytest.raises(StepFailed, match=r"(?s)0 of 4 requests.*0 of 10 tokens are spent"):
         made(Store(tmp_path), "http://127.0.0.1:9/v1", dataclasses.replace(CONFIG, budget_tokens=10))
 
 

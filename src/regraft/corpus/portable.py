@@ -41,10 +41,10 @@ def unpacked(data: bytes) -> Any:
 def _unimportable() -> Iterator[ModuleType]:
     """Yield the loaded top-level modules whose name would lead an import elsewhere or nowhere."""
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and "." not in name and name != "__main__":  # `__main__` goes by value in any case
-            spec = _found(name)
-            if module.__name__ == name and (spec is None or spec.origin != file):
+        own = getattr(module, "__spec__", None)  # `__main__` may have none, and goes by value in any case
+        if own is not None and own.name == name and "." not in name:
+            found = _found(name)
+            if found is None or found.origin != own.origin:
                 yield module
 
 

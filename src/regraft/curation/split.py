@@ -118,12 +118,12 @@ def assign(members: Sequence[Member], clusters: Sequence[int], config: SplitConf
     parts: list[Place] = ["train"] * len(members)
     for group in sorted(groups.values(), key=lambda g: _hash(min(members[n].id for n in g), config.seed)):
         cells = Counter(members[n].cell for n in group)
-        protected = any(source in config.protected for _, source in cells)
-        fitting = next((part for part, room in wanted.items() if cells <= room), None)
+        rest: Place = "unused" if any(source in config.protected for _, source in cells) else "train"
+        fitting: Part | None = next((part for part, room in wanted.items() if cells <= room), None)
         if fitting:
             wanted[fitting] -= cells
         for number in group:
-            parts[number] = fitting or ("unused" if protected else "train")
+            parts[number] = fitting or rest
     return parts
 
 
