@@ -55,7 +55,7 @@ def embedded_server(
 def _address(process: "subprocess.Popen[str]", gguf: Path, log: IO[bytes]) -> str:
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("http://127.0.0.1:"):
+        if line.startswith("http://"):
             return line.strip()
     code = process.wait()
     log.seek(0)

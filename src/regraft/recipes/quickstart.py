@@ -277,15 +277,15 @@ def _split(clean: Step[Any], part: Literal["train", "validation", "held_out"], s
 
 
 def _sampled(learn: Step[Any], tokens: int, synthesis_tokens: int, zh_share: float, seed: int) -> Step[Any]:
-    """Return as much of the training part as the budgets need, and half of it to spare."""
+    """Return what the budgets need of the training part and half of it to spare; of Chinese, which is ordered, more."""
     zh = tokens * zh_share + synthesis_tokens * 0.1
     en = tokens * (1 - zh_share) + synthesis_tokens * 0.7
     sizes = {
-        "web-zh": zh * BYTES_PER_TOKEN["zh"],
-        "web-en": en * BYTES_PER_TOKEN["en"],
-        "wikipedia": en * BYTES_PER_TOKEN["en"],
+        "web-zh": 4 * zh * BYTES_PER_TOKEN["zh"],
+        "web-en": 1.5 * en * BYTES_PER_TOKEN["en"],
+        "wikipedia": 1.5 * en * BYTES_PER_TOKEN["en"],
     }
-    sample = SampleConfig(max_bytes={source: max(1, round(1.5 * size)) for source, size in sizes.items()}, seed=seed)
+    sample = SampleConfig(max_bytes={source: max(1, round(size)) for source, size in sizes.items()}, seed=seed)
     return sample_documents.step("corpus/sample", sample, docs=learn)
 
 
