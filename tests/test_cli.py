@@ -128,6 +128,18 @@ def test_a_failing_step_exits_with_1_and_says_where(
     assert "regraft: step 'bad' failed: RuntimeError: boom" in capsys.readouterr().err
 
 
+def test_help_of_a_verb_needs_no_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("run", "plan"):
+        assert regraft(verb, "--help") == 0
+        assert "--store" in capsys.readouterr().out
+
+
+def test_a_closed_pipe_is_no_error(mine: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m regraft plan {mine} --store {tmp_path / 's'} | head -c 1 >/dev/null"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
+
+
 def test_help_of_a_recipe_shows_its_parameters(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert regraft("run", mine, "--help") == 0
     out = capsys.readouterr().out

@@ -34,7 +34,7 @@ def test_a_step_leads_to_documents_and_a_document_to_steps(store: Store) -> None
     document = next(word for word in seen.split() if word.startswith(("train-en", "train-zh")))
     back = trace(store, document)
     assert "  step 2  " in back
-    assert "documents (corpus/train)" in back
+    assert "kept in write_texts-" in back
 
 
 def test_a_held_out_document_was_seen_by_no_step(store: Store) -> None:
@@ -58,4 +58,18 @@ def test_what_cannot_be_traced_is_said(store: Store, tmp_path: Path) -> None:
         trace(store, "corpus/train", 2)
     with pytest.raises(ConfigError, match="has the steps 1 to 4, not 9"):
         trace(store, "train", 9)
-    assert trace(Store(tmp_path)) == ""
+    with pytest.raises(ArtifactError, match="holds no artifacts"):
+        trace(Store(tmp_path))
+
+
+def test_a_dropped_document_leads_to_its_reason(tmp_path: Path) -> None:
+    from regraft.core import RawFiles
+    from regraft.corpus.ingest import IngestConfig, JsonLines, ingest
+
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n{"tex')
+    files = RawFiles(root=str(tmp_path / "a.jsonl"))
+    store = Store(tmp_path / "store")
+    run([ingest.step("raw", IngestConfig(source="mine", reader=JsonLines(), files=files))], store)
+    line = trace(store, "a.jsonl:2").splitlines()[0]
+    assert line.startswith("dropped by ingest-")
+    assert "(raw): broken_json, " in line

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from regraft.core import Execution, Planned, RegraftError, Run, Store
+from regraft.core import ConfigError, Execution, Planned, RegraftError, Run, Store
 
 app = App(
     name="regraft",
@@ -17,6 +17,7 @@ app = App(
     version_flags=["--version"],
 )
 
+RecipeName = Annotated[str, Parameter(allow_leading_hyphen=True)]
 RecipeTokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
@@ -44,6 +45,12 @@ class Means:
     params: Path | None = None
     """TOML or YAML file of recipe parameters; the command line comes first."""
 
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.checkpoint_seconds < 0:
+            raise ConfigError(
+                f"--workers is {self.workers}, --checkpoint-seconds {self.checkpoint_seconds}; give at least 1 and 0."
+            )
+
     @property
     def execution(self) -> Execution:
         return Execution(
@@ -61,7 +68,7 @@ DEFAULT = Means()
 
 
 @app.command(help_flags=[])
-def run(recipe: str = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
+def run(recipe: RecipeName = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
     """Run a recipe: make what is not in the store yet, then write the report.
 
     Parameters
@@ -85,7 +92,7 @@ def run(recipe: str = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
 
 
 @app.command(help_flags=[])
-def plan(recipe: str = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
+def plan(recipe: RecipeName = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
     """Say what a run would make, reuse and re-make, why, and with which token budgets; make nothing.
 
     Parameters
@@ -191,8 +198,6 @@ def recipes() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 failed or damaged, 2 a wrong call, 130 interrupted."""
-    from regraft.core import ConfigError
-
     try:
         return app(arguments, result_action="return_value") or 0
     except ConfigError as error:
@@ -201,6 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RegraftError as error:
         print(f"regraft: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader of a pipe, `head` for instance, has seen enough
+        sys.stdout = None
+        return 0
     except KeyboardInterrupt:
         print("regraft: interrupted; the same command continues.", file=sys.stderr)
         return 130

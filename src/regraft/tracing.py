@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 from regraft.core import Artifact, ArtifactError, ConfigError, Kind, Store, lineage
 
@@ -14,6 +14,8 @@ def trace_lines(store: Store, target: str, step: int) -> Iterator[str]:
         ArtifactError: nothing in the store has that name.
         ConfigError: a step is asked for of something that was not trained.
     """
+    if not store.directories():
+        raise ArtifactError(f"{store.root} holds no artifacts. Give the --store that `regraft run` was given.")
     if step:
         yield from _documents_of_step(_trained(store, target), step)
     elif not target:
@@ -35,14 +37,19 @@ def _listing(store: Store) -> Iterator[str]:
 def _figure(store: Store, name: str) -> list[str] | None:
     for index in sorted(store.reports.glob("*.figures.json"), key=lambda path: -path.stat().st_mtime):
         figures = json.loads(index.read_text("utf-8"))
-        if name in figures:
+        if (name := name.upper()) in figures:
             return [f"{name}: {figures[name]['title']}  ({index.name})", *_behind(store, figures[name]["artifacts"])]
     return None
 
 
 def _behind(store: Store, names: list[str]) -> Iterator[str]:
+    """Yield the lineage of some artifacts; what stands above already is not told again."""
+    told: set[str] = set()
     for name in names:
-        yield from _lineage(store, store.resolve(name))
+        for line in _lineage(store, store.resolve(name)):
+            if line.strip() not in told:
+                yield line
+            told.add(line.strip())
 
 
 def _artifact(store: Store, name: str) -> Artifact | None:
@@ -82,8 +89,7 @@ def _steps_of_document(store: Store, document: str) -> Iterator[str]:
             where = f"{seen.stream}  sequence {seen.sequence}  tokens {seen.start}-{seen.stop}"
             yield f"{artifact.id}  step {seen.step}  {where}"
     known = list(_corpora_with(store, document))
-    for name in known:
-        yield f"in {name}"
+    yield from known
     if not found and not known:
         raise ArtifactError(
             f"{store.root}: {document!r} is no figure, artifact, step or document. `regraft trace` lists the artifacts."
@@ -93,12 +99,20 @@ def _steps_of_document(store: Store, document: str) -> Iterator[str]:
 
 
 def _corpora_with(store: Store, document: str) -> Iterator[str]:
+    """Yield where a document, or a place such as `pages.jsonl:2`, was kept or dropped, and why it was dropped."""
+    import pyarrow.compute
+
     from regraft.corpus import tables
+
+    pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
 
     for artifact in store.artifacts():
         if artifact.manifest.kind is not Kind.CORPUS:
             continue
-        for file, schema in ((tables.DOCUMENTS_FILE, tables.DOCUMENTS), (tables.REJECTS_FILE, tables.REJECTS)):
-            path: Path = artifact.file(file)
-            if document in tables.read(path, schema, ["id"])["id"].to_pylist():
-                yield f"{artifact.id} {Path(file).stem} ({artifact.manifest.step})"
+        where = f"{artifact.id} ({artifact.manifest.step})"
+        ids = tables.read(artifact.file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id"])["id"]
+        if pc.any(pc.equal(ids, document)).as_py():
+            yield f"kept in {where}"
+        rejects = tables.read(artifact.file(tables.REJECTS_FILE), tables.REJECTS)
+        for row in rejects.filter(pc.equal(rejects["id"], document)).to_pylist():
+            yield f"dropped by {where}: {row['reason']}" + (f", {row['detail']}" if row["detail"] else "")
