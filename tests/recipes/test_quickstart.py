@@ -115,6 +115,7 @@ def test_kill_9_in_every_phase_and_again_gives_the_same_artifacts(
 ) -> None:
     """One store, killed in curation, in stage I, while a checkpoint is written, and in generation."""
     command = [sys.executable, "-m", "regraft", "run", "quickstart", *small[1], "--store", str(tmp_path)]
+    command += ["--checkpoint-seconds", "0"]
     phases = {
         "curation": lambda: list(tmp_path.glob(".tmp-filter_documents-*/documents.parquet")),
         "checkpoint write": lambda: list(tmp_path.glob(".scratch/train-*/tmp-checkpoint-*")),
