@@ -2,7 +2,7 @@
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -91,14 +91,7 @@ class PlainText:
     """Of a file; a longer one is rejected."""
 
     def records(self, name: str, file: BinaryIO) -> Iterator[Record | Unreadable]:
-        data = file.read(self.max_bytes + 1)
-        if len(data) > self.max_bytes:
-            yield _too_large(name, self.max_bytes)
-            return
-        try:
-            yield Record(place=name, text=data.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            yield Unreadable(place=name, reject=Reject("encoding", str(error)), excerpt=_excerpt(data))
+        yield _whole_file(name, file, self.max_bytes, lambda data: data.decode("utf-8-sig"), {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +102,19 @@ class HtmlPages:
     """Of a page; a longer one is rejected."""
 
     def records(self, name: str, file: BinaryIO) -> Iterator[Record | Unreadable]:
-        data = file.read(self.max_bytes + 1)
-        if len(data) > self.max_bytes:
-            yield _too_large(name, self.max_bytes)
-            return
-        try:
-            yield Record(place=name, text=_decode_page(data), meta={"format": "html"})
-        except (UnicodeDecodeError, LookupError) as error:
-            yield Unreadable(place=name, reject=Reject("encoding", str(error)), excerpt=_excerpt(data))
+        yield _whole_file(name, file, self.max_bytes, _decode_page, {"format": "html"})
+
+
+def _whole_file(
+    name: str, file: BinaryIO, max_bytes: int, decode: Callable[[bytes], str], meta: Mapping[str, str]
+) -> Record | Unreadable:
+    data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        return _too_large(name, max_bytes)
+    try:
+        return Record(place=name, text=decode(data), meta=meta)
+    except (UnicodeDecodeError, LookupError) as error:
+        return Unreadable(place=name, reject=Reject("encoding", str(error)), excerpt=_excerpt(data))
 
 
 def _decode_page(data: bytes) -> str:
