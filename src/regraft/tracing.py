@@ -110,9 +110,9 @@ def _corpora_with(store: Store, document: str) -> Iterator[str]:
         if artifact.manifest.kind is not Kind.CORPUS:
             continue
         where = f"{artifact.id} ({artifact.manifest.step})"
-        ids = tables.read(artifact.file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id"])["id"]
+        ids = tables.read_shards(artifact.path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, ["id"])["id"]
         if pc.any(pc.equal(ids, document)).as_py():
             yield f"kept in {where}"
-        rejects = tables.read(artifact.file(tables.REJECTS_FILE), tables.REJECTS)
+        rejects = tables.read_shards(artifact.path, tables.REJECTS_FOLDER, tables.REJECTS)
         for row in rejects.filter(pc.equal(rejects["id"], document)).to_pylist():
             yield f"dropped by {where}: {row['reason']}" + (f", {row['detail']}" if row["detail"] else "")

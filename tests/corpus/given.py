@@ -16,14 +16,17 @@ from regraft.corpus.document import Document
 class Given:
     rows: str
     """JSON list."""
+    per_shard: int = 10**9
     schema: str = "DOCUMENTS"
 
 
 @stage(version=1, makes=Kind.CORPUS)
 def given_corpus(config: Given, ctx: Context) -> Metrics:
     rows = json.loads(config.rows)
-    tables.write(ctx.out / tables.DOCUMENTS_FILE, tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
-    tables.write(ctx.out / tables.REJECTS_FILE, tables.table_of([], tables.REJECTS), tables.REJECTS)
+    for number, start in enumerate(range(0, max(len(rows), 1), config.per_shard)):
+        shard = tables.table_of(rows[start : start + config.per_shard], tables.DOCUMENTS)
+        tables.write(ctx.out / f"documents/{number:05}.parquet", shard, tables.DOCUMENTS)
+        tables.write(ctx.out / f"rejects/{number:05}.parquet", tables.table_of([], tables.REJECTS), tables.REJECTS)
     return {"documents": len(rows)}
 
 
@@ -34,8 +37,9 @@ def given_annotation(config: Given, ctx: Context) -> Metrics:
     return {}
 
 
-def corpus(documents: Sequence[Document], name: str = "given") -> Step[Given]:
-    return given_corpus.step(name, Given(rows=json.dumps([document.row() for document in documents])))
+def corpus(documents: Sequence[Document], name: str = "given", per_shard: int = 10**9) -> Step[Given]:
+    rows = json.dumps([document.row() for document in documents])
+    return given_corpus.step(name, Given(rows=rows, per_shard=per_shard))
 
 
 def make(step: Step[Any], root: Path, execution: Execution | None = None) -> Artifact:
@@ -46,11 +50,11 @@ def make(step: Step[Any], root: Path, execution: Execution | None = None) -> Art
 
 
 def documents_of(artifact: Artifact) -> list[dict[str, Any]]:
-    return tables.read(artifact.file(tables.DOCUMENTS_FILE), tables.DOCUMENTS).to_pylist()
+    return tables.read_shards(artifact.path, "documents", tables.DOCUMENTS).to_pylist()
 
 
 def rejects_of(artifact: Artifact) -> list[dict[str, Any]]:
-    return tables.read(artifact.file(tables.REJECTS_FILE), tables.REJECTS).to_pylist()
+    return tables.read_shards(artifact.path, "rejects", tables.REJECTS).to_pylist()
 
 
 def digest_of(artifact: Artifact) -> str:

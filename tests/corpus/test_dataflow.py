@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -5,9 +6,9 @@ import pytest
 
 from regraft.core import Artifact, Context, Execution, Kind, Metrics, RegraftError, SchemaError, StepFailed, stage
 from regraft.corpus import tables
-from regraft.corpus.dataflow import _outcome, in_order  # pyright: ignore[reportPrivateUsage]
-from regraft.corpus.document import Document, Reject
+from regraft.corpus.document import Changed, Document, Outcome, Reject
 from regraft.corpus.rows import CorpusWriter
+from regraft.corpus.rows import documents as read_all
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 
 
@@ -47,6 +48,55 @@ def mute(config: Mute, ctx: Context) -> Metrics:
     return transform(config, ctx, "mute")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retold:
+    """Writes the documents again, in as many shards as they fill."""
+
+
+@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+def retold(config: Retold, ctx: Context) -> Metrics:
+    with CorpusWriter(ctx.out, "retold") as writer:
+        for document in read_all(ctx.input("docs")):
+            writer.keep(document)
+    return writer.tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Takes digits away."""
+
+    def __call__(self, document: Document) -> Outcome:
+        text = "".join(c for c in document.text if not c.isdigit())
+        found = len(document.text) - len(text)
+        return Changed(replace(document, text=text), {"digits": found}) if found else document
+
+
+@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+def cut(config: Cut, ctx: Context) -> Metrics:
+    from regraft.corpus.dataflow import transform
+
+    return transform(config, ctx, "cut")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadly:
+    """Ends the process on one document, and spins on another."""
+
+    def __call__(self, document: Document) -> Document:
+        if document.id == "d1":
+            os._exit(9)
+        while document.id == "d5":
+            pass
+        return document
+
+
+@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+def risk(config: Deadly, ctx: Context) -> Metrics:
+    from regraft.corpus.dataflow import transform
+
+    return transform(config, ctx, "risk", max_seconds=0.5)
+
+
 def documents(count: int) -> list[Document]:
     texts = [f"bad {n}" if n % 50 == 7 else "x" if n % 50 == 9 else f"text {n} 文" for n in range(count)]
     return [Document(id=f"d{n}", text=text, source="s", parents=["p"]) for n, text in enumerate(texts)]
@@ -76,9 +126,26 @@ def test_a_failing_row_becomes_a_reject_and_order_stays(tmp_path: Path) -> None:
 
 
 def test_the_number_of_workers_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regraft.corpus.dataflow.SERIAL", 1000)
-    one, two = made(2500, tmp_path / "1", workers=1), made(2500, tmp_path / "2", workers=2)
+    monkeypatch.setattr("regraft.corpus.rows.SHARD_BYTES", 200)
+    raw = retold.step("raw", Retold(), docs=corpus(documents(100)))
+    loud = shout.step("loud", Loud(), docs=raw)
+    one, two = (make(loud, tmp_path / str(n), Execution(workers=n)) for n in (1, 2))
+    assert len(tables.shards(one.path, "documents")) > 4
     assert one.manifest.content_digest == two.manifest.content_digest
+    assert [row["id"] for row in documents_of(one)] == [d.id for d in documents(100) if d.text[0] == "t"]
+
+
+def test_what_kernels_changed_is_summed_up(tmp_path: Path) -> None:
+    made = make(cut.step("cut", Cut(), docs=corpus(documents(20))), tmp_path)
+    assert made.manifest.metrics["changed.documents"] == 19
+    assert made.manifest.metrics["changed.digits"] == 9 + 2 * 10
+
+
+def test_a_document_that_ends_its_worker_is_passed_over(tmp_path: Path) -> None:
+    """One takes its process down, one never ends: both are rejects, and all others are kept."""
+    made = make(risk.step("risk", Deadly(), docs=corpus(documents(7))), tmp_path)
+    assert [row["id"] for row in documents_of(made)] == ["d0", "d2", "d3", "d4", "d6"]
+    assert [(row["id"], row["reason"]) for row in rejects_of(made)] == [("d1", "worker_died"), ("d5", "worker_died")]
 
 
 def test_a_reject_without_a_reason_is_refused(tmp_path: Path) -> None:
@@ -90,24 +157,15 @@ def test_a_reject_without_a_reason_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_an_outcome_is_kept_by_its_flag_alone() -> None:
-    """An empty reason on the way must not turn a reject into a document."""
-    row = Document(id="a", text="text", source="s").row()
-    assert _outcome({**row, "reason": "", "detail": "", "kept": True}) == Document(**row)
-    assert _outcome({**row, "reason": "short", "detail": "", "kept": False}) == Reject("short")
-    with pytest.raises(ValueError, match="needs a reason"):
-        _outcome({**row, "reason": "", "detail": "", "kept": False})
-
-
 def test_the_documents_of_an_input_are_all_accounted_for(tmp_path: Path) -> None:
     first, _, third = documents(3)
     with CorpusWriter(tmp_path, "split") as writer:
         writer.keep(first)
         writer.leave()
         writer.put(third, Reject("short"))
-        assert writer.metrics(3)["other_part"] == 1
+        assert writer.tally.checked("split", 3)["other_part"] == 1
         with pytest.raises(RegraftError, match="read 4 documents, but kept 1, rejected 1 and left 1"):
-            writer.metrics(4)
+            writer.tally.checked("split", 4)
 
 
 def test_a_key_that_is_no_column_is_an_error() -> None:
@@ -115,20 +173,6 @@ def test_a_key_that_is_no_column_is_an_error() -> None:
     assert tables.table_of([row], tables.DOCUMENTS).num_rows == 1
     with pytest.raises(SchemaError, match=r"keys \['colour'\]"):
         tables.table_of([row, {**row, "colour": "red"}], tables.DOCUMENTS)
-
-
-def test_rows_that_come_in_any_order_are_put_right() -> None:
-    given_documents = [Document(id=id_, text=id_, source="s") for id_ in "abcd"]
-    outcomes: list[tuple[str, Document | Reject]] = [(d.id, d) for d in given_documents]
-    shuffled = [outcomes[i] for i in (2, 0, 3, 1)]
-    assert [outcome for _, outcome in in_order(given_documents, iter(shuffled))] == given_documents
-    for broken, message in (
-        (shuffled[1:], "c was lost"),
-        (shuffled[:1] * 2, "c came twice"),
-        ([*shuffled, ("e", Reject("x"))], "More came back"),
-    ):
-        with pytest.raises(RegraftError, match=message):
-            list(in_order(given_documents, iter(broken)))
 
 
 def test_nothing_kept_is_an_error(tmp_path: Path) -> None:

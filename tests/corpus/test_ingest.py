@@ -92,7 +92,7 @@ def test_only_what_is_needed_is_remembered(tmp_path: Path) -> None:
             take = _Take(replace(config, unique=unique), writer)
             for n in range(20):
                 take(f"file {n}", Record(place="", text=f"text {n}"))
-        assert (writer.kept, len(take.texts), len(take.ids)) == (20, texts, ids)
+        assert (writer.tally["documents"], len(take.texts), len(take.ids)) == (20, texts, ids)
 
 
 def test_ids_do_not_depend_on_position(tmp_path: Path, folder: Path) -> None:
@@ -146,7 +146,7 @@ def test_plain_text_is_one_document_a_file(tmp_path: Path, folder: Path) -> None
 def test_output_is_pinned(tmp_path: Path, folder: Path) -> None:
     (folder / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n{"tex')
     made = make(step(folder, language="en"), tmp_path)
-    assert (ingest.version, digest_of(made)) == (2, "96987d9a56a55a57")
+    assert (ingest.version, digest_of(made)) == (3, "96987d9a56a55a57")
 
 
 def test_no_text_at_all_is_an_error(tmp_path: Path, folder: Path) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from regraft.core import ConfigError, Context, Execution, Step, StepFailed, Store
+from regraft.core import ConfigError, Execution, Step, StepFailed, Store
 from regraft.corpus.document import Document
-from regraft.corpus.encode import Log
 from regraft.corpus.tokens import TokenizeConfig, TokenStore, tokenize
 from regraft.lm.tiny import TinyConfig, make_tiny
 from tests.corpus.given import Given, corpus, given_annotation, make
@@ -41,6 +40,10 @@ def topics(docs: Step[Any], labels: dict[str, str]) -> Step[Any]:
 def losses(docs: Step[Any], values: dict[str, float]) -> Step[Any]:
     rows = [{"id": id_, "loss": loss, "tokens": 2, "bytes": 9} for id_, loss in values.items()]
     return given_annotation.step("losses", Given(rows=json.dumps(rows), schema="LOSSES"), docs=docs)
+
+
+def lengths(docs: Step[Any]) -> Step[Any]:
+    return losses(docs, {document.id: float(len(document.text)) for document in DOCUMENTS})
 
 
 def step(config: TokenizeConfig, documents: Sequence[Document] = DOCUMENTS, **inputs: Any) -> Step[TokenizeConfig]:
@@ -126,32 +129,17 @@ def test_an_order_without_languages_is_refused() -> None:
         TokenizeConfig(order=Hardest())
 
 
-def test_a_crash_costs_only_what_was_not_announced(tmp_path: Path) -> None:
-    log = Log(tmp_path, "uint16")
-    log.append([np.array([1, 2, 3], np.uint16), np.array([4], np.uint16)])
-    with log.ids.open("ab") as file:
-        file.write(b"\x05\x00\x06")
-    with log.counts.open("ab") as file:
-        file.write(b"\x02\x00")
-    again = Log(tmp_path, "uint16")
-    again.append([np.array([7, 8], np.uint16)])
-    assert again.lengths().tolist() == [3, 1, 2]
-    assert again.tokens().tolist() == [1, 2, 3, 4, 7, 8]
-
-
-def test_a_step_goes_on_from_scratch_and_gives_the_same(tmp_path: Path) -> None:
-    whole = make(step(TokenizeConfig()), tmp_path / "whole")
-    store = Store(tmp_path / "whole" / "store")
-    inputs = {role: (store.resolve(name),) for role, name in (("docs", "given"), ("model", "model"))}
-    out, scratch = tmp_path / "out", tmp_path / "scratch"
-    out.mkdir()
-    scratch.mkdir()
-    tokens = TokenStore.open(whole.path)
-    rows = [tokens.ids.index(id_) for id_ in "abc"]
-    Log(scratch, "uint16").append([np.asarray(tokens.document(row)) for row in rows])
-    tokenize(TokenizeConfig(), Context(out=out, scratch=scratch, execution=Execution(), inputs=inputs))
-    assert (out / "tokens.bin").read_bytes() == (whole.path / "tokens.bin").read_bytes()
-    assert (out / "index.parquet").read_bytes() == (whole.path / "index.parquet").read_bytes()
+def test_shards_change_no_byte(tmp_path: Path) -> None:
+    """However a corpus is cut, and whichever worker takes what: the same documents give the same tokens."""
+    model = make_tiny.step("model", TinyConfig())
+    config = TokenizeConfig(order=Hardest(), ordered_languages=("zh",))
+    given = corpus(DOCUMENTS)
+    whole = tokenize.step("whole", config, docs=given, model=model, difficulty=lengths(given))
+    cut = [corpus(DOCUMENTS[:2], "first"), corpus(DOCUMENTS[2:3], "second"), corpus(DOCUMENTS[3:], "third")]
+    parts = tokenize.step("parts", config, docs=cut, model=model, difficulty=lengths(given))
+    execution = Execution(cache=tmp_path / "cache", workers=2)
+    one, other = make(whole, tmp_path, execution), make(parts, tmp_path, execution)
+    assert one.manifest.content_digest == other.manifest.content_digest
 
 
 def test_difficulty_is_a_loss_per_byte_or_per_token(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_the_stage_keeps_and_rejects_with_reasons(tmp_path: Path) -> None:
         ("short", "num_words", "25 words"),
     ]
     assert made.manifest.metrics["language.zh"] == 1
-    assert (filter_documents.version, digest_of(made)) == (2, "1ea399970092a1f1")
+    assert (filter_documents.version, digest_of(made)) == (3, "1ea399970092a1f1")
 
 
 OWN_FILTER = """
@@ -159,9 +159,8 @@ def test_workers_know_a_filter_out_of_a_file_of_the_user(tmp_path: Path, monkeyp
     own = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "own_recipe", own)
     spec.loader.exec_module(own)
-    monkeypatch.setattr("regraft.corpus.dataflow.SERIAL", 0)
     monkeypatch.chdir(tmp_path / "elsewhere")
-    docs = corpus([document(text, id_=text) for text in ("quiet", "LOUD", "LOU")])
+    docs = corpus([document(text, id_=text) for text in ("quiet", "LOUD", "LOU")], per_shard=1)
     step = filter_documents.step("own", FilterConfig(filters=(own.NoShouting(),)), docs=docs)
     made = make(step, tmp_path, Execution(workers=2))
     assert [row["id"] for row in documents_of(made)] == ["quiet", "LOU"]

@@ -18,7 +18,7 @@ def test_the_others_are_counted_so_that_all_add_up(tmp_path: Path) -> None:
     metrics = made.manifest.metrics
     assert rejects_of(made) == []
     assert (metrics["documents_read"], metrics["documents"], metrics["other_part"]) == (40, 24, 16)
-    assert (sample_documents.version, digest_of(made)) == (2, "6f381fd9d05259ea")
+    assert (sample_documents.version, digest_of(made)) == (3, "6f381fd9d05259ea")
 
 
 def test_the_sample_depends_on_the_seed_not_on_the_order() -> None:

@@ -43,8 +43,8 @@ def make_corpus(config: TextsConfig, ctx: Context) -> Metrics:
         {"id": f"d{i}", "text": text, "source": source, "language": language, "parents": [], "meta": _meta(config, i)}
         for i, (language, source, _, text) in enumerate(config.rows)
     ]
-    tables.write(ctx.out / tables.DOCUMENTS_FILE, tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
-    tables.write(ctx.out / tables.REJECTS_FILE, tables.table_of([], tables.REJECTS), tables.REJECTS)
+    tables.write(ctx.out / "documents/00000.parquet", tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
+    tables.write(ctx.out / "rejects/00000.parquet", tables.table_of([], tables.REJECTS), tables.REJECTS)
     return {}
 
 

@@ -119,7 +119,7 @@ def test_items_agree_with_the_logits_of_the_model(store, model, corpus):
     made = evaluate(store, HeldOutConfig(model="base"), model=model, docs=corpus)
     folder = store.resolve("backbone").file("model")
     tokenizer, network = load_tokenizer(folder), load_model(folder)
-    documents = rows_of(store.resolve("corpus/held-out"), tables.DOCUMENTS_FILE, tables.DOCUMENTS)
+    documents = rows_of(store.resolve("corpus/held-out"), "documents/00000.parquet", tables.DOCUMENTS)
     for document, item in zip(documents, rows_of(made, tables.ITEMS_FILE, tables.ITEMS), strict=True):
         ids = torch.tensor([[0, *tokenizer.encode(document["text"], add_special_tokens=False).ids]])
         with torch.no_grad():

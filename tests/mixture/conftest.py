@@ -19,10 +19,9 @@ class Given:
 
 @stage(version=1, makes=Kind.CORPUS)
 def given_corpus(config: Given, ctx: Context) -> Metrics:
-    tables.write(
-        ctx.out / tables.DOCUMENTS_FILE, tables.table_of(json.loads(config.rows), tables.DOCUMENTS), tables.DOCUMENTS
-    )
-    tables.write(ctx.out / tables.REJECTS_FILE, tables.table_of([], tables.REJECTS), tables.REJECTS)
+    rows = tables.table_of(json.loads(config.rows), tables.DOCUMENTS)
+    tables.write(ctx.out / "documents/00000.parquet", rows, tables.DOCUMENTS)
+    tables.write(ctx.out / "rejects/00000.parquet", tables.table_of([], tables.REJECTS), tables.REJECTS)
     return {}
 
 

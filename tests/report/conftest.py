@@ -99,8 +99,8 @@ def curate(config: StandInConfig, ctx: Context) -> Metrics:
         "detail": "3 words",
         "excerpt": HOSTILE,
     }
-    put(ctx, tables.DOCUMENTS_FILE, tables.DOCUMENTS, rows)
-    put(ctx, tables.REJECTS_FILE, tables.REJECTS, [reject] * 3)
+    put(ctx, "documents/00000.parquet", tables.DOCUMENTS, rows)
+    put(ctx, "rejects/00000.parquet", tables.REJECTS, [reject] * 3)
     return {"documents_read": 11, "documents": 8, "rejected": 3, "other_part": 5}
 
 

@@ -60,8 +60,8 @@ def page_documents() -> list[Document]:
 def pages(config: PagesConfig, ctx: Context) -> Metrics:
     """Write the pages as documents."""
     table = tables.table_of((d.row() for d in page_documents()), tables.DOCUMENTS)
-    tables.write(ctx.out / tables.DOCUMENTS_FILE, table, tables.DOCUMENTS)
-    tables.write(ctx.out / tables.REJECTS_FILE, tables.REJECTS.empty_table(), tables.REJECTS)
+    tables.write(ctx.out / "documents/00000.parquet", table, tables.DOCUMENTS)
+    tables.write(ctx.out / "rejects/00000.parquet", tables.REJECTS.empty_table(), tables.REJECTS)
     return {"documents": len(PAGES)}
 
 

@@ -74,6 +74,8 @@ def made(store: Store, endpoint: str, config: ScienceQaConfig = CONFIG, topics: 
 
 def rows(artifact: Artifact, name: str) -> list[dict[str, Any]]:
     schema = {"documents": tables.DOCUMENTS, "rejects": tables.REJECTS, "responses": tables.RESPONSES}[name]
+    if name in (tables.DOCUMENTS_FOLDER, tables.REJECTS_FOLDER):
+        return tables.read_shards(artifact.path, name, schema).to_pylist()
     return tables.read(artifact.file(f"{name}.parquet"), schema).to_pylist()
 
 

@@ -70,7 +70,7 @@ def made(tmp_path: Path, config: TemplateQaConfig):
     store = Store(tmp_path)
     record = run([template_qa.step("qa", config, docs=pages.step("docs", PagesConfig()))], store, Execution())
     artifact = open_artifact(store.path(record.steps["qa"]))
-    rows = tables.read(artifact.file(tables.DOCUMENTS_FILE), tables.DOCUMENTS).to_pylist()
+    rows = tables.read(artifact.file("documents/00000.parquet"), tables.DOCUMENTS).to_pylist()
     return artifact, rows
 
 

@@ -36,8 +36,8 @@ def write_texts(config: TextsConfig, ctx: Context) -> Metrics:
         for language, text in zip(("en", "zh"), SAMPLE_TEXTS, strict=True)
         for i in range(config.count)
     ]
-    tables.write(ctx.out / tables.DOCUMENTS_FILE, tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
-    tables.write(ctx.out / tables.REJECTS_FILE, tables.table_of([], tables.REJECTS), tables.REJECTS)
+    tables.write(ctx.out / "documents/00000.parquet", tables.table_of(rows, tables.DOCUMENTS), tables.DOCUMENTS)
+    tables.write(ctx.out / "rejects/00000.parquet", tables.table_of([], tables.REJECTS), tables.REJECTS)
     return {"documents": len(rows)}
 
 
@@ -49,7 +49,7 @@ class AlternateConfig:
 @stage(version=1, makes=Kind.ANNOTATION, docs=Kind.CORPUS)
 def alternate_topics(config: AlternateConfig, ctx: Context) -> Metrics:
     """Label documents with the topics in turn."""
-    ids = tables.read(ctx.input("docs").file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id"])["id"].to_pylist()
+    ids = tables.read(ctx.input("docs").file("documents/00000.parquet"), tables.DOCUMENTS, ["id"])["id"].to_pylist()
     rows = [
         {"id": name, "topic": config.topics[i % len(config.topics)], "probability": 1.0} for i, name in enumerate(ids)
     ]

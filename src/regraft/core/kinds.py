@@ -9,7 +9,7 @@ class Kind(StrEnum):
     FILES = "files"
     """Raw files as they came, for instance an unpacked package."""
     CORPUS = "corpus"
-    """`documents.parquet` and `rejects.parquet`."""
+    """`documents/*.parquet` and, beside each shard, `rejects/*.parquet`."""
     ANNOTATION = "annotation"
     """`annotation.parquet`: one row for each document of a corpus, same order."""
     TOKENS = "tokens"

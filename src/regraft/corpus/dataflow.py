@@ -1,160 +1,99 @@
-# ruff: noqa: E402  (telemetry must be off before Daft is imported)
-"""Daft, with its traps dealt with once: order, bad rows, workers, telemetry.
+"""What is done to every document of a corpus: shard by shard, with rejects beside what is kept.
 
-- Telemetry is on by default: it is switched off before Daft is imported, so Daft is always imported from here.
-- A glob is read in any order, files are written in any order, and on Ray rows come in any order: explicit lists go in,
-  `to_arrow_iter` comes out, and every row is put to its place by its id.
-- A worker process imports a kernel's class by name: classes that it could not import are sent by value.
-- A raising row kills a job: a kernel's exception becomes a reject of that row.
-- There is no memory limit: the text is streamed, never sorted, joined or collected.
+A worker reads a shard, applies the kernel to its documents one by one and writes a shard of the same name, so order is
+kept, no text goes from one process to another, and memory holds a row group.
 """
 
-import logging
-import os
-
-os.environ.setdefault("DO_NOT_TRACK", "true")
-os.environ.setdefault("DAFT_ANALYTICS_ENABLED", "0")
-logging.getLogger("tracing").setLevel(logging.WARNING)  # a line for every operator otherwise
-
-from collections.abc import Iterable, Iterator
-from functools import cache
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import daft
-from daft import DataType, col, functions
-
-from regraft.core import ConfigError, Context, Execution, Metrics, RegraftError
+from regraft.core import Context, Metrics
 from regraft.corpus import tables
-from regraft.corpus.document import Document, Reject
-from regraft.corpus.portable import packed, unpacked
-from regraft.corpus.rows import CorpusWriter, documents
+from regraft.corpus.document import Document, Outcome, Reject
+from regraft.corpus.rows import CorpusWriter, Tally, num_documents, read_documents
+from regraft.corpus.work import Counts, Done, Lifeline, Work, each, gather
 
-__all__ = ["Kernel", "col", "frame", "functions", "transform"]
-
-BATCH = 64
-"""Documents that a kernel is handed at once."""
-SERIAL = 2000
-"""Documents below which starting worker processes costs more than it saves."""
-
-_COLUMNS = tables.DOCUMENTS.names
-_TEXTS = ("id", "text", "source", "language", "meta", "reason", "detail")
-_OUTCOME = DataType.struct(
-    {
-        **dict.fromkeys(_TEXTS, DataType.string()),
-        "parents": DataType.list(DataType.string()),
-        "kept": DataType.bool(),
-    }
-)
+__all__ = ["Done", "Kernel", "Work", "collect", "each", "transform"]
 
 
 class Kernel(Protocol):
     """What is done to one document. It is sent to worker processes, so it must be picklable, and it keeps no state."""
 
-    def __call__(self, document: Document) -> Document | Reject:
+    def __call__(self, document: Document) -> Outcome:
         """Return what the document becomes, or why it is dropped."""
         ...
 
 
-def transform(kernel: Kernel, ctx: Context, stage: str) -> Metrics:
+def transform(kernel: Kernel, ctx: Context, stage: str, max_seconds: float = 0) -> Metrics:
     """Write what `kernel` makes of every document of the input `docs`, in their order, and return the counts.
 
-    A document on which the kernel raises is rejected with the reason `error`.
+    A document on which the kernel raises is rejected with the reason `error`; one that ends its worker, or takes more
+    than `max_seconds` of processor time (0: no bound), with `worker_died`.
 
     Raises:
-        RegraftError: nothing was kept, or rows were lost or came in another order.
+        RegraftError: nothing was kept, or documents were lost.
     """
-    path = ctx.input("docs").file(tables.DOCUMENTS_FILE)
-    total = tables.num_rows(path)
-    with CorpusWriter(ctx.out, stage) as writer, ctx.track(stage, total, "documents") as ticker:
-        found = outcomes(path, kernel, ctx.execution)
-        for original, outcome in in_order(documents([path]), found):
-            writer.put(original, outcome)
-            ticker.advance()
-        return writer.metrics(total)
+    corpus = ctx.input("docs")
+    shards = {path.stem: path for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER)}
+    done = each(MapShard(kernel, stage, max_seconds), shards, ctx, stage, isolated=max_seconds > 0)
+    return collect(done, ctx, stage, num_documents(corpus))
 
 
-def in_order(
-    originals: Iterable[Document], found: Iterator[tuple[str, Document | Reject]]
-) -> Iterator[tuple[Document, Document | Reject]]:
-    """Yield every document with its outcome, in the order of the documents; those that come early wait.
+def collect(done: dict[str, Done], ctx: Context, stage: str, read: int) -> Metrics:
+    """Put the shards that were made into the artifact and return the sum of their figures.
 
     Raises:
-        RegraftError: a document never came, or one came that nobody asked for.
+        RegraftError: kept and rejected do not add up to what was read, or nothing was kept.
     """
-    waiting: dict[str, Document | Reject] = {}
-    for original in originals:
-        while original.id not in waiting:
-            id_, outcome = next(found, (None, None))
-            if id_ is None or outcome is None or id_ in waiting:
-                raise RegraftError(f"Document {id_ or original.id} {'came twice' if id_ else 'was lost'} on the way.")
-            waiting[id_] = outcome
-        yield original, waiting.pop(original.id)
-    if waiting or next(found, None) is not None:
-        raise RegraftError(f"More came back than was sent: {sorted(waiting)[:3]}.")
+    gather(done, ctx.out)
+    tally = Tally()
+    for piece in done.values():
+        tally.update(piece.counts)
+    return tally.checked(stage, read)
 
 
-def frame(files: Iterable[Path], execution: Execution) -> daft.DataFrame:
-    """Return a lazy frame over Parquet files, in the order given, on the engine that was asked for."""
-    _start(execution.engine)
-    return daft.read_parquet([str(path) for path in files])
+@dataclass(frozen=True, slots=True)
+class MapShard:
+    """Applies a kernel to the documents of one shard."""
+
+    kernel: Kernel
+    stage: str
+    max_seconds: float = 0
+
+    def __call__(self, item: Path, out: Path) -> Counts:
+        lifeline = Lifeline(out)
+        deadly = lifeline.deadly
+        with CorpusWriter(out, self.stage, shard=item.stem) as writer:
+            for number, document in enumerate(read_documents(item)):
+                if number in deadly:
+                    writer.put(document, self._fatal())
+                    continue
+                lifeline.say(number)
+                writer.put(document, self._bounded(document))
+        lifeline.cut()
+        return writer.tally
+
+    def _bounded(self, document: Document) -> Outcome:
+        """Apply the kernel; beyond its processor time the process ends, since nothing else stops foreign code."""
+        if self.max_seconds:
+            signal.setitimer(signal.ITIMER_PROF, self.max_seconds)
+        try:
+            return applied(self.kernel, document)
+        finally:
+            if self.max_seconds:
+                signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _fatal(self) -> Reject:
+        bound = f", or more than {self.max_seconds:g} s of processor time" if self.max_seconds else ""
+        return Reject("worker_died", f"twice on this document: a crash, out of memory{bound}")
 
 
-def outcomes(path: Path, kernel: Kernel, execution: Execution) -> Iterator[tuple[str, Document | Reject]]:
-    """Yield the id of each document and what a kernel made of it; in order, but for Ray."""
-    workers = execution.workers if tables.num_rows(path) >= SERIAL else 1
-    worker = daft.cls(_Worker, max_concurrency=workers, use_process=workers > 1)(packed(kernel))
-    made = frame([path], execution).select(worker.run(*map(col, _COLUMNS)).alias("outcome"))
-    for batch in made.to_arrow_iter():
-        yield from ((row["id"], _outcome(row)) for row in batch.column("outcome").to_pylist())
-
-
-class _Worker:
-    """Runs a kernel; lives in a worker process."""
-
-    def __init__(self, kernel: bytes) -> None:
-        self.kernel: Kernel = unpacked(kernel)
-
-    @daft.method.batch(return_dtype=_OUTCOME, batch_size=BATCH)
-    def run(
-        self,
-        id: daft.Series,
-        text: daft.Series,
-        source: daft.Series,
-        language: daft.Series,
-        parents: daft.Series,
-        meta: daft.Series,
-    ) -> list[dict[str, Any]]:
-        columns = [series.to_pylist() for series in (id, text, source, language, parents, meta)]
-        return [_run(self.kernel, dict(zip(_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
-
-
-def _run(kernel: Kernel, row: dict[str, Any]) -> dict[str, Any]:
+def applied(kernel: Callable[[Document], Outcome], document: Document) -> Outcome:
+    """Return what the kernel makes of a document; an exception becomes a reject."""
     try:
-        outcome = kernel(Document(**row))
+        return kernel(document)
     except Exception as error:
-        outcome = Reject("error", f"{type(error).__name__}: {error}")
-    if isinstance(outcome, Reject):
-        empty: dict[str, Any] = {**dict.fromkeys(_TEXTS, ""), "parents": [], "kept": False}
-        return {**empty, "id": row["id"], "reason": outcome.reason, "detail": outcome.detail}
-    return {**outcome.row(), "reason": "", "detail": "", "kept": True}
-
-
-def _outcome(row: dict[str, Any]) -> Document | Reject:
-    if row["kept"]:
-        return Document(**{name: row[name] for name in _COLUMNS})
-    return Reject(row["reason"], row["detail"])
-
-
-@cache
-def _start(engine: str) -> None:
-    """Choose Daft's runner; a process can do so once."""
-    try:
-        if engine == "ray":
-            daft.set_runner_ray(noop_if_initialized=True)
-        else:
-            daft.set_runner_native()
-    except (ImportError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"engine {engine!r} cannot be used: {error}. Install ray, or use the native engine."
-        ) from error
+        return Reject("error", f"{type(error).__name__}: {error}")

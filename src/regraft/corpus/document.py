@@ -37,6 +37,14 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A document that a kernel changed, and what it did there: how many addresses it hid for instance."""
+
+    document: Document
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Why a document is dropped: a short reason to count by, and what exactly was found."""
 
@@ -46,6 +54,10 @@ class Reject:
     def __post_init__(self) -> None:
         if not self.reason:
             raise ValueError("A reject needs a reason.")
+
+
+Outcome = Document | Changed | Reject
+"""What a kernel makes of a document."""
 
 
 def reject_row(id_: str, source: str, stage: str, reject: Reject, text: str) -> dict[str, Any]:

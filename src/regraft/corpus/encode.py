@@ -1,38 +1,43 @@
-"""The work of `tokenize`: texts to ids in batches that survive a crash, then gathered in their final order."""
+"""The work of `tokenize`: shards of a corpus to token ids, each by one worker, then gathered in their final order.
+
+`N` documents.
+"""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 from tokenizers import Tokenizer
 
 from regraft.core import Artifact, ConfigError, Context, SchemaError
 from regraft.corpus import tables
 from regraft.corpus.tokens import NO_TOPIC
+from regraft.corpus.work import Counts, Done, each
+
+pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
 
 BATCH = 256
-"""Documents a batch: what a crash can cost, and what is in memory at once."""
-Ids = npt.NDArray[np.unsignedinteger[Any]]
+"""Documents handed to the tokenizer at once."""
+COPIED = 64 * 1024**2
+"""Bytes of tokens in memory at once when they are gathered."""
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A tokenized document: what the index says of it, and where its tokens lie in the scratch file."""
-
-    id: str
-    stream: tuple[str, str, str]
-    bytes: int
-    start: int
-    length: int
-
-    @property
-    def language(self) -> str:
-        return self.stream[0]
+_ENCODED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("language", pa.string()),
+        ("source", pa.string()),
+        ("bytes", pa.int64()),  # of the text
+        ("length", pa.int64()),  # tokens
+        ("start", pa.int64()),  # first token in the shard
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,7 @@ class Encoder:
     end: int | None
 
     @staticmethod
-    def open(path: Path, begin_token: str, end_token: str, workers: int) -> "Encoder":
-        os.environ.setdefault("RAYON_NUM_THREADS", str(workers))  # read by the library when its pool starts
+    def open(path: Path, begin_token: str, end_token: str) -> "Encoder":
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -65,98 +69,147 @@ class Encoder:
         """What a reader of the tokens has to know."""
         return {"dtype": self.dtype, "vocab_size": self.vocab_size, "begin": self.begin, "end": self.end}
 
-    def encode(self, texts: Sequence[str]) -> list[Ids]:
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, begin and end token included."""
         begin = [] if self.begin is None else [self.begin]
         end = [] if self.end is None else [self.end]
         encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(begin + encoding.ids + end, dtype=self.dtype) for encoding in encodings]
+        return [[*begin, *encoding.ids, *end] for encoding in encodings]
 
 
-class Log:
-    """Tokens of the documents that are done, in corpus order, in two files that only grow.
+@dataclass(frozen=True, slots=True)
+class EncodeShard:
+    """Writes the documents of a shard as `tokens.bin` and `index.parquet`, in their order."""
 
-    Tokens are written before the lengths that announce them, so that what is announced is complete after `kill -9`.
+    tokenizer: Path
+    begin_token: str
+    end_token: str
+    sources: tuple[str, ...]
+    threads: int
+
+    def __call__(self, item: Path, out: Path) -> Counts:
+        os.environ.setdefault("RAYON_NUM_THREADS", str(self.threads))  # read by the library when its pool starts
+        encoder = _encoder(self.tokenizer, self.begin_token, self.end_token)
+        start = 0
+        with (
+            (out / tables.TOKENS_FILE).open("wb") as file,
+            pa.OSFile(str(out / tables.INDEX_FILE), "wb") as sink,
+            pa.ipc.new_file(sink, _ENCODED) as index,
+        ):
+            for batch in self._batches(item):
+                found = encoder.encode(batch.column("text").to_pylist())
+                lengths = np.array([len(ids) for ids in found], np.int64)
+                file.write(b"".join(np.array(ids, encoder.dtype).tobytes() for ids in found))
+                index.write_batch(_rows(batch, lengths, start + np.cumsum(lengths) - lengths))
+                start += int(lengths.sum())
+        return {"tokens": start}
+
+    def _batches(self, item: Path) -> Iterator[pa.RecordBatch]:
+        """Yield the documents of the sources that are asked for."""
+        for batch in tables.batches(item, tables.DOCUMENTS, BATCH, ["id", "text", "source", "language"]):
+            chosen = batch.filter(pc.is_in(batch.column("source"), pa.array(self.sources))) if self.sources else batch
+            if chosen.num_rows:
+                yield chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """All documents as tokens, in the order of the corpora, and where the tokens lie."""
+
+    index: pa.Table  # [N] `_ENCODED` with the column `topic`
+    shard: npt.NDArray[np.int64]  # [N], the number of the file below
+    files: list[Path]
+    dtype: np.dtype[Any]
+
+    def streams(self) -> dict[tuple[str, str, str], npt.NDArray[np.int64]]:
+        """Return the rows of each stream (language, source, topic), streams sorted by name, rows in order."""
+        names = [self.index.column(name).to_pylist() for name in ("language", "source", "topic")]
+        rows: dict[tuple[str, str, str], list[int]] = {}
+        for row, stream in enumerate(zip(*names, strict=True)):
+            rows.setdefault(stream, []).append(row)
+        return {stream: np.array(rows[stream], np.int64) for stream in sorted(rows)}
+
+
+def encode_corpora(
+    ctx: Context, tokenizer: Path, ends: tuple[str, str], topics: Mapping[str, str] | None, sources: tuple[str, ...]
+) -> Encoded:
+    """Tokenize the corpora, shard by shard, going on from where a crash left it.
+
+    Raises:
+        SchemaError: two documents have one id, or one has no topic.
     """
-
-    def __init__(self, folder: Path, dtype: str) -> None:
-        self.dtype = np.dtype(dtype)
-        self.ids, self.counts = folder / "ids.bin", folder / "lengths.bin"
-        for path in (self.ids, self.counts):
-            path.touch()
-        os.truncate(self.counts, self.counts.stat().st_size // 8 * 8)
-        announced = int(self.lengths().sum()) * self.dtype.itemsize
-        if self.ids.stat().st_size < announced:  # a power cut may lose the older write
-            os.truncate(self.counts, 0)
-            announced = 0
-        os.truncate(self.ids, announced)
-
-    def lengths(self) -> npt.NDArray[np.int64]:
-        return np.fromfile(self.counts, np.int64)
-
-    def append(self, encoded: Sequence[Ids]) -> None:
-        for path, data in ((self.ids, list(encoded)), (self.counts, [np.array([len(e) for e in encoded], np.int64)])):
-            with path.open("ab") as file:
-                file.write(b"".join(array.tobytes() for array in data))
-
-    def tokens(self) -> Ids:
-        return np.memmap(self.ids, self.dtype, mode="r")
-
-
-def encode_corpus(
-    ctx: Context, encoder: Encoder, topics: dict[str, str] | None, sources: tuple[str, ...]
-) -> tuple[list[Row], Log]:
-    """Tokenize the corpus into a log below scratch, from where a crash left it, and return a row a document."""
-    log = Log(ctx.scratch, encoder.dtype)
-    done = log.lengths().tolist()
-    rows: list[Row] = []
-    start = 0
-    paths = [corpus.file(tables.DOCUMENTS_FILE) for corpus in ctx.inputs["docs"]]
-    with ctx.track("tokenize", sum(map(tables.num_rows, paths)), "documents") as ticker:
-        for batch, read in _batches(paths, sources):
-            if len(rows) + len(batch) > len(done):
-                missing = encoder.encode([document["text"] for document in batch[max(0, len(done) - len(rows)) :]])
-                log.append(missing)
-                done += [len(ids) for ids in missing]
-            for document in batch:
-                rows.append(_row(document, topics, start, done[len(rows)]))
-                start += rows[-1].length
-            ticker.advance(read)
-    if len({row.id for row in rows}) != len(rows):
+    paths = [path for c in ctx.inputs["docs"] for path in tables.shards(c.path, tables.DOCUMENTS_FOLDER)]
+    threads = ctx.execution.workers if len(paths) == 1 else 1
+    work = EncodeShard(tokenizer, *ends, sources, threads)
+    done = each(work, {f"{number:05}": path for number, path in enumerate(paths)}, ctx, "tokenize")
+    parts = [_index(piece) for piece in done.values()]
+    index = pa.concat_tables(parts)
+    if pc.count_distinct(index.column("id")).as_py() != index.num_rows:
         raise SchemaError(f"{[corpus.id for corpus in ctx.inputs['docs']]} hold two documents of one id.")
-    return rows, log
+    return Encoded(
+        index=index.append_column("topic", pa.array(_topics(index, topics), pa.string())),
+        shard=np.repeat(np.arange(len(parts)), [part.num_rows for part in parts]),
+        files=[piece.folder / tables.TOKENS_FILE for piece in done.values()],
+        dtype=np.dtype(_encoder(tokenizer, *ends).dtype),
+    )
 
 
-def _batches(paths: Sequence[Path], sources: tuple[str, ...]) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Yield the chosen documents of each batch and the number of documents read for them."""
-    for path in paths:
-        for batch in tables.batches(path, tables.DOCUMENTS, BATCH, ["id", "text", "source", "language"]):
-            yield [row for row in batch.to_pylist() if not sources or row["source"] in sources], batch.num_rows
-
-
-def _row(document: dict[str, Any], topics: dict[str, str] | None, start: int, length: int) -> Row:
-    topic = NO_TOPIC if topics is None else _topic_of(document["id"], topics)
-    stream = (document["language"], document["source"], topic)
-    return Row(document["id"], stream, len(document["text"].encode()), start, length)
-
-
-def write_tokens(out: Path, rows: Sequence[Row], log: Log) -> None:
-    """Write `tokens.bin` and `index.parquet` with the documents in the order of `rows`."""
-    tokens = log.tokens()
+def write_tokens(out: Path, encoded: Encoded, order: npt.NDArray[np.int64]) -> None:
+    """Write `tokens.bin` and `index.parquet` with the documents in the given order of rows."""
+    index = encoded.index.take(pa.array(order))
+    lengths, starts = (index.column(name).to_numpy() for name in ("length", "start"))
     with (out / tables.TOKENS_FILE).open("wb") as file:
-        for row in rows:
-            file.write(tokens[row.start : row.start + row.length].tobytes())
-    lengths = np.array([row.length for row in rows], np.int64)
-    columns = {
-        "id": [row.id for row in rows],
-        "language": [row.stream[0] for row in rows],
-        "source": [row.stream[1] for row in rows],
-        "topic": [row.stream[2] for row in rows],
-        "offset": np.cumsum(lengths) - lengths,
-        "length": lengths,
-        "bytes": [row.bytes for row in rows],
-    }
-    tables.write(out / tables.INDEX_FILE, pa.table(columns, schema=tables.INDEX), tables.INDEX)
+        for shard, first, count in _runs(encoded.shard[order], starts, lengths):
+            _copy(encoded.files[shard], first, count, encoded.dtype.itemsize, file)
+    columns = {name: index.column(name) for name in tables.INDEX.names if name != "offset"}
+    columns["offset"] = pa.array(np.cumsum(lengths) - lengths)
+    tables.write(out / tables.INDEX_FILE, pa.table(columns).select(tables.INDEX.names).cast(tables.INDEX), tables.INDEX)
+
+
+def _runs(
+    shards: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> Iterator[tuple[int, int, int]]:
+    """Yield shard, first token and count of what lies in one piece."""
+    if not len(shards):
+        return
+    breaks = (np.diff(shards) != 0) | (starts[1:] != starts[:-1] + lengths[:-1])
+    firsts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    counts = np.add.reduceat(lengths, firsts)
+    yield from zip(shards[firsts].tolist(), starts[firsts].tolist(), counts.tolist(), strict=True)
+
+
+def _copy(path: Path, first: int, count: int, size: int, file: Any) -> None:
+    with path.open("rb", buffering=0) as source:
+        source.seek(first * size)
+        left = count * size
+        while left:
+            left -= file.write(source.read(min(left, COPIED)))
+
+
+def _rows(batch: pa.RecordBatch, lengths: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    sizes = pc.cast(pc.binary_length(batch.column("text")), pa.int64())
+    named = [batch.column(name) for name in ("id", "language", "source")]
+    return pa.RecordBatch.from_arrays([*named, sizes, pa.array(lengths), pa.array(starts)], schema=_ENCODED)
+
+
+def _index(piece: Done) -> pa.Table:
+    with pa.OSFile(str(piece.folder / tables.INDEX_FILE), "rb") as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+@cache
+def _encoder(path: Path, begin_token: str, end_token: str) -> Encoder:
+    return Encoder.open(path, begin_token, end_token)
+
+
+def _topics(index: pa.Table, topics: Mapping[str, str] | None) -> Sequence[str]:
+    if topics is None:
+        return [NO_TOPIC] * index.num_rows
+    ids = index.column("id").to_pylist()
+    missing = next((id_ for id_ in ids if id_ not in topics), None)
+    if missing is not None:
+        raise SchemaError(f"document {missing} has no topic; label the same corpus that is tokenized.")
+    return [topics[id_] for id_ in ids]
 
 
 def read_topics(annotation: Artifact | None) -> dict[str, str] | None:
@@ -174,12 +227,6 @@ def read_difficulty(annotation: Artifact | None, measure: str) -> dict[str, floa
     table = tables.read(annotation.file(tables.ANNOTATION_FILE), tables.LOSSES).to_pydict()
     sizes = table["bytes" if measure == "loss_per_byte" else "tokens"]
     return {id_: loss / size for id_, loss, size in zip(table["id"], table["loss"], sizes, strict=True) if size}
-
-
-def _topic_of(id_: str, topics: dict[str, str]) -> str:
-    if id_ not in topics:
-        raise SchemaError(f"document {id_} has no topic; label the same corpus that is tokenized.")
-    return topics[id_]
 
 
 def _token_id(tokenizer: Tokenizer, token: str, path: Path) -> int | None:

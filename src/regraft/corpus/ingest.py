@@ -46,7 +46,7 @@ class IngestConfig:
             raise ConfigError(f"max_documents is {self.max_documents}; it is a count, 0 for all.")
 
 
-@stage(version=2, makes=Kind.CORPUS, files=optional(Kind.FILES))
+@stage(version=3, makes=Kind.CORPUS, files=optional(Kind.FILES))
 def ingest(config: IngestConfig, ctx: Context) -> Metrics:
     """Write one document for each text, in the order of file names and of texts inside a file.
 
@@ -62,12 +62,12 @@ def ingest(config: IngestConfig, ctx: Context) -> Metrics:
         take = _Take(config, writer)
         for name, path in files:
             for record in _records(config.reader, name, path):
-                if config.max_documents and writer.kept == config.max_documents:
+                if config.max_documents and writer.tally["documents"] == config.max_documents:
                     break
                 take(name, record)
                 read += 1
             ticker.advance()
-        return {"files": len(files), **writer.metrics(read)}
+        return {"files": len(files), **writer.tally.checked("ingest", read)}
 
 
 class _Take:

@@ -1,86 +1,105 @@
-"""Read and write a corpus: kept documents and rejects beside each other, counted, in row groups of one size.
+"""Read and write a corpus: kept documents and rejects in shards beside each other, counted.
 
 A row group holds `ROWS` rows however the rows arrive, so that the same documents give the same bytes.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from regraft.core import RegraftError
+from regraft.core import Artifact, RegraftError
 from regraft.corpus import tables
-from regraft.corpus.document import Document, Reject, reject_row
+from regraft.corpus.document import Changed, Document, Outcome, Reject, reject_row
 
 ROWS = 1000
+SHARD_BYTES = 32 * 1024**2
+"""Of text, after which a new shard begins: what a worker does in seconds, and what a crash can cost."""
 
 
-def documents(paths: Iterable[Path]) -> Iterator[Document]:
-    """Yield the documents of some tables, in order."""
-    for path in paths:
-        for batch in tables.batches(path, tables.DOCUMENTS, ROWS):
-            yield from (Document(**row) for row in batch.to_pylist())
+def documents(*corpora: Artifact) -> Iterator[Document]:
+    """Yield the documents of some corpora, in order."""
+    for corpus in corpora:
+        for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER):
+            yield from read_documents(path)
 
 
-class CorpusWriter:
-    """Writes `documents.parquet` and `rejects.parquet` into a folder, in the order of the calls."""
+def read_documents(path: Path) -> Iterator[Document]:
+    """Yield the documents of one shard, in order."""
+    for batch in tables.batches(path, tables.DOCUMENTS, ROWS):
+        yield from (Document(**row) for row in batch.to_pylist())
 
-    def __init__(self, out: Path, stage: str) -> None:
-        self.stage, self.bytes, self.left, self.reasons = stage, 0, 0, Counter[str]()
-        self._kept = _Grouped(tables.Writer(out / tables.DOCUMENTS_FILE, tables.DOCUMENTS))
-        self._rejected = _Grouped(tables.Writer(out / tables.REJECTS_FILE, tables.REJECTS))
 
-    @property
-    def kept(self) -> int:
-        return self._kept.rows
+def num_documents(*corpora: Artifact) -> int:
+    """Return how many documents some corpora have, without reading them."""
+    return sum(tables.num_rows(path) for c in corpora for path in tables.shards(c.path, tables.DOCUMENTS_FOLDER))
 
-    @property
-    def rejected(self) -> int:
-        return self._rejected.rows
 
-    def keep(self, document: Document) -> None:
-        self.bytes += len(document.text.encode())
-        self._kept.add(document.row())
+class Tally(Counter[str]):
+    """The figures of a stage that makes a corpus; those of its shards add up to those of the stage."""
 
-    def reject(self, id_: str, source: str, reject: Reject, text: str) -> None:
-        """Note that a document is dropped; `id_` is `file:line` for what never became a document."""
-        self.reasons[reject.reason] += 1
-        self._rejected.add(reject_row(id_, source, self.stage, reject, text))
-
-    def put(self, document: Document, outcome: Document | Reject) -> None:
-        """Keep what a kernel made of a document, or note why it dropped it."""
-        if isinstance(outcome, Reject):
-            self.reject(document.id, document.source, outcome, document.text)
-        else:
-            self.keep(outcome)
-
-    def leave(self) -> None:
-        """Count a document that belongs elsewhere: nothing is wrong with it, it is just not written here."""
-        self.left += 1
-
-    def metrics(self, read: int) -> Mapping[str, int]:
-        """Return the figures of the stage; `read` is the number of rows that its input has.
+    def checked(self, stage: str, read: int) -> Mapping[str, int]:
+        """Return the figures, in order; `read` is the number of documents that the stage was given.
 
         Raises:
             RegraftError: kept, rejected and left do not add up to what was read, or nothing was kept.
         """
-        reasons = {f"rejected.{reason}": count for reason, count in sorted(self.reasons.items())}
-        if self.kept + self.rejected + self.left != read:
+        kept, rejected, left = (self[key] for key in ("documents", "rejected", "other_part"))
+        if kept + rejected + left != read:
             raise RegraftError(
-                f"{self.stage} read {read} documents, but kept {self.kept}, rejected {self.rejected} "
-                f"and left {self.left} to another part."
+                f"{stage} read {read} documents, but kept {kept}, rejected {rejected} and left {left} to another part."
             )
-        if not self.kept:
-            raise RegraftError(f"{self.stage} read {read} documents and kept none: {reasons or 'the input is empty'}.")
-        return {
-            "documents_read": read,
-            "documents": self.kept,
-            "rejected": self.rejected,
-            "bytes": self.bytes,
-            **({"other_part": self.left} if self.left else {}),
-            **reasons,
-        }
+        reasons = {key: count for key, count in sorted(self.items()) if "." in key}
+        if not kept:
+            raise RegraftError(f"{stage} read {read} documents and kept none: {reasons or 'the input is empty'}.")
+        plain = {key: self[key] for key in ("documents", "rejected", "bytes")}
+        return {"documents_read": read, **plain, **({"other_part": left} if left else {}), **reasons}
+
+
+class CorpusWriter:
+    """Writes a corpus into a folder, in the order of the calls; a new shard begins when one is full.
+
+    With `shard` it writes exactly one, of that name; else their names count up after `prefix`.
+    """
+
+    def __init__(self, out: Path, stage: str, shard: str = "", prefix: str = "") -> None:
+        self.out, self.stage, self.shard, self.prefix = out, stage, shard, prefix
+        self.tally = Tally()
+        self._number = 0
+        self._open()
+
+    def keep(self, document: Document) -> None:
+        """Write a document."""
+        if not self.shard and self._size >= SHARD_BYTES:
+            self._close()
+            self._number += 1
+            self._open()
+        size = len(document.text.encode())
+        self.tally.update({"documents": 1, "bytes": size, f"language.{document.language or 'unknown'}": 1})
+        self._size += size
+        self._kept.add(document.row())
+
+    def reject(self, id_: str, source: str, reject: Reject, text: str) -> None:
+        """Note that a document is dropped; `id_` is `file:line` for what never became a document."""
+        self.tally.update({"rejected": 1, f"rejected.{reject.reason}": 1})
+        self._rejected.add(reject_row(id_, source, self.stage, reject, text))
+
+    def put(self, document: Document, outcome: Outcome) -> None:
+        """Keep what a kernel made of a document, or note why it dropped it."""
+        match outcome:
+            case Reject():
+                self.reject(document.id, document.source, outcome, document.text)
+            case Changed():
+                self.tally["changed.documents"] += 1
+                self.tally.update({f"changed.{what}": count for what, count in outcome.counts.items()})
+                self.keep(outcome.document)
+            case Document():
+                self.keep(outcome)
+
+    def leave(self) -> None:
+        """Count a document that belongs elsewhere: nothing is wrong with it, it is just not written here."""
+        self.tally["other_part"] += 1
 
     def __enter__(self) -> "CorpusWriter":
         return self
@@ -88,6 +107,15 @@ class CorpusWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _open(self) -> None:
+        name = self.shard or f"{self.prefix}{self._number:05}"
+        self._size = 0
+        self._kept = _Grouped(tables.Writer(self.out / tables.DOCUMENTS_FOLDER / f"{name}.parquet", tables.DOCUMENTS))
+        self._rejected = _Grouped(tables.Writer(self.out / tables.REJECTS_FOLDER / f"{name}.parquet", tables.REJECTS))
+
+    def _close(self) -> None:
         self._kept.close()
         self._rejected.close()
 
@@ -96,12 +124,11 @@ class _Grouped:
     """Collects rows and writes them `ROWS` at a time."""
 
     def __init__(self, writer: tables.Writer) -> None:
-        self.writer, self.rows = writer, 0
+        self.writer = writer
         self._waiting: list[dict[str, Any]] = []
 
     def add(self, row: dict[str, Any]) -> None:
         self._waiting.append(row)
-        self.rows += 1
         if len(self._waiting) == ROWS:
             self._flush()
 

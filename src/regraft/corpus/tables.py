@@ -14,8 +14,11 @@ import pyarrow.parquet as pq
 
 from regraft.core import SchemaError
 
-DOCUMENTS_FILE = "documents.parquet"
-REJECTS_FILE = "rejects.parquet"
+DOCUMENTS_FOLDER = "documents"
+REJECTS_FOLDER = "rejects"
+DUPLICATES_FILE = "duplicates.parquet"
+CONTAMINATION_FILE = "contamination.parquet"
+BOILERPLATE_FILE = "boilerplate.parquet"
 ANNOTATION_FILE = "annotation.parquet"
 TOKENS_FILE = "tokens.bin"
 INDEX_FILE = "index.parquet"
@@ -44,10 +47,29 @@ DOCUMENTS = _schema(
     parents=pa.list_(_TEXT),  # ids of the documents it was made from; empty for a natural document
     meta=_TEXT,  # a JSON object
 )
-"""A corpus: one row a document, in order."""
+"""A corpus: one row a document, in order, over the files of `documents/` in the order of their names."""
 
 REJECTS = _schema(id=_TEXT, source=_TEXT, stage=_TEXT, reason=_TEXT, detail=_TEXT, excerpt=_LONG_TEXT)
 """Everything dropped or unreadable. `id` is the document's, or `file:line` for a row that never became one."""
+
+DUPLICATES = _schema(id=_TEXT, kept=_TEXT, similarity=_FLOAT)
+"""Of a deduplicated corpus: each dropped document, the one that stays for it, and their true Jaccard similarity."""
+
+CONTAMINATION = _schema(
+    benchmark=_TEXT,
+    item=_TEXT,  # id of the benchmark's document
+    part=_TEXT,  # text, question or answer: what of the item matches best
+    share=_FLOAT,  # of the words of that part that stand in n-grams of this document
+    item_share=_FLOAT,  # the same, of the n-grams of all documents
+    documents=_INT,  # in which anything of the item was found
+    id=_TEXT,
+    source=_TEXT,
+    action=_TEXT,  # drop, cut, flag; none where too little was found
+)
+"""Of a decontaminated corpus: which item was found in which document, the documents that hold most of it."""
+
+BOILERPLATE = _schema(source=_TEXT, line=_LONG_TEXT, documents=_INT)
+"""Of a corpus without repeated lines: those that most documents held, as the first document has them."""
 
 TOPICS = _schema(id=_TEXT, topic=_TEXT, probability=_FLOAT)
 """Annotation: the topic of each document."""
@@ -196,6 +218,23 @@ def read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) ->
         raise SchemaError(f"{path} cannot be read as Parquet: {error}") from error
     check(table, pa.schema([schema.field(name) for name in columns]) if columns else schema, path)
     return table
+
+
+def shards(artifact: Path, folder: str) -> list[Path]:
+    """Return the Parquet files of a table that is kept in several, in order.
+
+    Raises:
+        SchemaError: there is none.
+    """
+    found = sorted((artifact / folder).glob("*.parquet"))
+    if not found:
+        raise SchemaError(f"{artifact} holds no {folder}/*.parquet; it is no corpus.")
+    return found
+
+
+def read_shards(artifact: Path, folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table that is kept in several files as one; only `columns` when given, so that it fits into memory."""
+    return pa.concat_tables([read(path, schema, columns) for path in shards(artifact, folder)])
 
 
 def num_rows(path: Path) -> int:

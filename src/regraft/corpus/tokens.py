@@ -5,7 +5,7 @@ read it. Order is data: a stream (language, source, topic) is a run of rows, in 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from regraft.corpus.encode import Row
+    from regraft.corpus.encode import Encoded
+
+    Streams = dict[tuple[str, str, str], npt.NDArray[np.int64]]
 
 NO_TOPIC = "-"
 """Topic of documents that were given none."""
@@ -82,48 +84,49 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
     """
     from regraft.corpus import encode
 
-    encoder = encode.Encoder.open(
-        ctx.input("model").file("model/tokenizer.json"), config.begin_token, config.end_token, ctx.execution.workers
-    )
+    tokenizer = ctx.input("model").file("model/tokenizer.json")
+    encoder = encode.Encoder.open(tokenizer, config.begin_token, config.end_token)
     topics = encode.read_topics(ctx.optional("topics"))
     difficulty = encode.read_difficulty(ctx.optional("difficulty"), config.measure)
-    rows, log = encode.encode_corpus(ctx, encoder, topics, config.sources)
-    _check(rows, config, ", ".join(corpus.id for corpus in ctx.inputs["docs"]))
-    ordered = list(_in_stream_order(rows, config, difficulty))
-    encode.write_tokens(ctx.out, ordered, log)
+    ends = (config.begin_token, config.end_token)
+    encoded = encode.encode_corpora(ctx, tokenizer, ends, topics, config.sources)
+    streams = encoded.streams()
+    _check(streams, config, ", ".join(corpus.id for corpus in ctx.inputs["docs"]))
+    encode.write_tokens(ctx.out, encoded, _in_stream_order(encoded, streams, config, difficulty))
     (ctx.out / FORM_FILE).write_text(json.dumps(encoder.form, indent=1) + "\n", "utf-8")
     return {
-        "documents": len(rows),
-        "streams": len({row.stream for row in rows}),
-        "tokens": sum(row.length for row in rows),
-        "bytes": sum(row.bytes for row in rows),
+        "documents": encoded.index.num_rows,
+        "streams": len(streams),
+        "tokens": sum(encoded.index.column("length").to_pylist()),
+        "bytes": sum(encoded.index.column("bytes").to_pylist()),
     }
 
 
-def _check(rows: "Sequence[Row]", config: TokenizeConfig, corpus: str) -> None:
+def _check(streams: "Streams", config: TokenizeConfig, corpus: str) -> None:
     only = f" of the sources {config.sources}" if config.sources else ""
-    if not rows:
+    if not streams:
         raise RegraftError(f"{corpus} holds no documents{only}: nothing to tokenize.")
+    found = sorted({language for language, _, _ in streams})
     for language in config.ordered_languages:
-        if not any(row.language == language for row in rows):
-            found = sorted({row.language for row in rows})
+        if language not in found:
             raise RegraftError(f"{corpus} holds no {language!r} documents{only} to put in order; it holds {found}.")
 
 
 def _in_stream_order(
-    rows: "Sequence[Row]", config: TokenizeConfig, difficulty: dict[str, float] | None
-) -> "Iterator[Row]":
-    """Yield the rows stream by stream, streams sorted by name, each in its order."""
-    streams: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        streams.setdefault(row.stream, []).append(row)
-    for stream in sorted(streams):
-        members = streams[stream]
-        if config.order is None or stream[0] not in config.ordered_languages:
-            yield from members
+    encoded: "Encoded", streams: "Streams", config: TokenizeConfig, difficulty: dict[str, float] | None
+) -> "npt.NDArray[np.int64]":
+    """Return the rows stream by stream, each stream in its order."""
+    import numpy as np
+
+    ordered: list[npt.NDArray[np.int64]] = []
+    for (language, _, _), rows in streams.items():
+        if config.order is None or language not in config.ordered_languages:
+            ordered.append(rows)
             continue
-        values = [] if difficulty is None else [_value_of(row.id, difficulty) for row in members]
-        yield from (members[i] for i in _permutation(config.order, values, [row.id for row in members]))
+        ids = encoded.index.column("id").take(rows).to_pylist()
+        values = [] if difficulty is None else [_value_of(id_, difficulty) for id_ in ids]
+        ordered.append(rows[_permutation(config.order, values, ids)])
+    return np.concatenate(ordered)
 
 
 def _permutation(order: Order, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:

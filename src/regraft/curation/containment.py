@@ -3,10 +3,16 @@
 A page may quote half of a held-out one, or ten pages a tenth of it each, and no two documents are similar.
 """
 
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
-from regraft.curation.minhash import shingles
+import numpy as np
+import pyarrow as pa
+
+from regraft.curation.shingles import Hashes, normalised, num_common, shingles
+
+BATCH = 256
+"""Texts in memory at once."""
 
 
 def containments(texts: Sequence[str], others: Iterable[str]) -> list[float]:
@@ -14,12 +20,17 @@ def containments(texts: Sequence[str], others: Iterable[str]) -> list[float]:
 
     In memory are the hashes of the 5-grams of `texts` only; the others are read once.
     """
-    own = [_hashes(text) for text in texts]
-    unseen = set[bytes]().union(*own)
-    for other in others:
-        unseen -= _hashes(other)
-    return [1 - len(hashes & unseen) / len(hashes) for hashes in own]
+    own = list(_hashes(texts))
+    everything = np.unique(np.concatenate(own)) if own else np.empty(0, np.uint64)
+    seen = np.zeros(len(everything), np.bool_)
+    for other in _hashes(others):
+        seen[np.flatnonzero(np.isin(everything, other, assume_unique=True))] = True
+    met = everything[seen]
+    return [num_common(hashes, met) / max(len(hashes), 1) for hashes in own]
 
 
-def _hashes(text: str) -> frozenset[bytes]:
-    return frozenset(blake2b(shingle.encode(), digest_size=8).digest() for shingle in shingles(text))
+def _hashes(texts: Iterable[str]) -> Iterator[Hashes]:
+    """Yield the word 5-grams of each text."""
+    rest = iter(texts)
+    while batch := list(islice(rest, BATCH)):
+        yield from shingles(normalised(pa.array(batch, pa.large_string())))

@@ -5,26 +5,18 @@ similarity is computed, and a reject names the kept document and that figure. A 
 documents of which few resemble each other: each is compared with the kept ones that its signature is most like.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError, Context, Kind, Metrics, SchemaError, many, stage
-from regraft.corpus.document import Reject
-from regraft.curation.words import words
 
 if TYPE_CHECKING:
-    from regraft.curation.minhash import Signatures
+    import numpy as np
+    import numpy.typing as npt
 
-COMPARED = 16
-"""Kept documents of its cluster that a document is compared with at most, those with the most alike signatures first.
-
-Source: not in the paper.
-"""
-CHARACTERS = 100_000_000
-"""Of texts in memory at once; only a cluster that is larger by itself goes beyond."""
+    from regraft.curation.minhash import Signed
+    from regraft.curation.similar import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,125 +33,63 @@ class DedupConfig:
     """
 
     def __post_init__(self) -> None:
-        if min(self.bands, self.rows) < 1 or self.bands * self.rows > 112:
-            raise ConfigError(f"bands x rows is {self.bands} x {self.rows}; signatures have 112 hashes.")
+        if min(self.bands, self.rows) < 1 or self.bands * self.rows > 1024:
+            raise ConfigError(f"bands x rows is {self.bands} x {self.rows}; give 1 to 1,024 hashes.")
         if not 0 < self.min_similarity <= 1:
             raise ConfigError(f"min_similarity is {self.min_similarity}; it must be above 0 and at most 1.")
 
 
-@stage(version=2, makes=Kind.CORPUS, docs=many(Kind.CORPUS))
+@stage(version=3, makes=Kind.CORPUS, docs=many(Kind.CORPUS))
 def deduplicate(config: DedupConfig, ctx: Context) -> Metrics:
     """Write one document of each group of duplicates, over all given corpora, in their order.
 
-    Of a group the longest document stays, the one with the smallest id among equals.
+    Of a group the longest document stays, the first in the order of the corpora among equals. `duplicates.parquet`
+    says of each dropped document which one stays for it, and their similarity.
 
     Raises:
         SchemaError: two documents have one id.
     """
-    from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.corpus.tables import DOCUMENTS_FILE
+    from regraft.corpus.rows import Tally
+    from regraft.corpus.work import each, gather
+    from regraft.curation.minhash import components, groups, sign
+    from regraft.curation.similar import WriteShard, names_of, verified, write_duplicates
 
-    paths = [artifact.file(DOCUMENTS_FILE) for artifact in ctx.inputs["docs"]]
-    entries = [_entry(id_, text) for id_, text in _texts(paths)]
-    if len({entry.id for entry in entries}) != len(entries):
-        raise SchemaError("Two documents have one id. Were the same files ingested twice under one source?")
-    dropped = exact_duplicates(entries)
-    dropped |= _near_duplicates(paths, entries, dropped, config, ctx)
-    with CorpusWriter(ctx.out, "deduplicate") as writer:
-        for number, document in enumerate(documents(paths)):
-            writer.put(document, dropped.get(number, document))
-        return {**writer.metrics(len(entries)), "corpora": len(paths)}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is remembered of a document: little, since all of them are in memory."""
-
-    id: str
-    length: int
-    """Characters."""
-    digest: bytes
-    """Of its words."""
-
-    @property
-    def rank(self) -> tuple[int, str]:
-        """Smallest for the one that stays."""
-        return -self.length, self.id
+    signed = sign(ctx.inputs["docs"], config.bands, config.rows, ctx)
+    entries = signed.entries()
+    _check_ids(signed, entries["id"])
+    found = verified(signed, entries, groups(components(signed, config.bands)), config.min_similarity, ctx)
+    kept = names_of(signed, found.kept)
+    items = {f"{shard:05}": (path, *found.of_shard(signed, shard, kept)) for shard, path in enumerate(signed.paths)}
+    done = each(WriteShard("deduplicate"), items, ctx, "deduplicate")
+    gather(done, ctx.out)
+    write_duplicates(ctx.out, names_of(signed, found.dropped), kept, found)
+    tally = Tally()
+    for piece in done.values():
+        tally.update(piece.counts)
+    return {**tally.checked("deduplicate", len(signed)), "corpora": len(ctx.inputs["docs"]), **similarities(found)}
 
 
-def exact_duplicates(entries: Sequence[Entry]) -> dict[int, Reject]:
-    """Return the documents to drop, by number, because another one has the same words in the same order."""
-    best: dict[bytes, Entry] = {}
-    for entry in entries:
-        best[entry.digest] = min(best.get(entry.digest, entry), entry, key=lambda e: e.rank)
-    return {
-        number: Reject("exact_duplicate", f"of {best[entry.digest].id}")
-        for number, entry in enumerate(entries)
-        if best[entry.digest] is not entry
-    }
+def similarities(found: "Found") -> Mapping[str, int]:
+    """Return how many near duplicates were dropped by their true similarity, in steps of 0.05."""
+    near = found.similarity[~found.exact]
+    steps = [min(int(value * 20 + 1e-9), 19) for value in near.tolist()]
+    return {f"jaccard.{step / 20:.2f}": steps.count(step) for step in sorted(set(steps))}
 
 
-def near_duplicates(
-    cluster: Sequence[int],
-    entries: Sequence[Entry],
-    texts: Mapping[int, str],
-    hashes: "Signatures",
-    min_similarity: float,
-) -> dict[int, Reject]:
-    """Return the documents of a cluster to drop, each for a kept one that it truly resembles."""
-    from regraft.curation.minhash import jaccard, most_alike, shingles
+def _check_ids(signed: "Signed", hashes: "npt.NDArray[np.uint64]") -> None:
+    """Return if no two documents have one id."""
+    import numpy as np
 
-    kept: dict[int, frozenset[str]] = {}
-    dropped: dict[int, Reject] = {}
-    for number in sorted(cluster, key=lambda n: entries[n].rank):
-        own = shingles(texts[number])
-        alike = most_alike(hashes, number, list(kept), COMPARED)
-        similarity, closest = max(((jaccard(own, kept[n]), -n) for n in alike), default=(0.0, 0))
-        if similarity >= min_similarity:
-            dropped[number] = Reject("near_duplicate", f"of {entries[-closest].id}, Jaccard {similarity:.3f}")
-        else:
-            kept[number] = own
-    return dropped
+    from regraft.curation.similar import names_of
 
-
-def _near_duplicates(
-    paths: Sequence[Path], entries: Sequence[Entry], exact: Mapping[int, Reject], config: DedupConfig, ctx: Context
-) -> dict[int, Reject]:
-    from regraft.curation.minhash import components, groups, signatures
-
-    hashes = signatures(paths, [entry.id for entry in entries], ctx)
-    found = groups(components(hashes, config.bands, config.rows))
-    clusters = [[number for number in group if number not in exact] for group in found]
-    dropped: dict[int, Reject] = {}
-    for batch in batches([cluster for cluster in clusters if len(cluster) > 1], entries, CHARACTERS):
-        wanted = {number for cluster in batch for number in cluster}
-        texts = {number: text for number, (_, text) in enumerate(_texts(paths)) if number in wanted}
-        for cluster in batch:
-            dropped |= near_duplicates(cluster, entries, texts, hashes, config.min_similarity)
-    return dropped
-
-
-def batches(clusters: Iterable[list[int]], entries: Sequence[Entry], characters: int) -> Iterator[list[list[int]]]:
-    """Yield clusters, in order, so many at once that their texts have at most so many characters, but at least one."""
-    batch: list[list[int]] = []
-    room = characters
-    for cluster in clusters:
-        size = sum(entries[number].length for number in cluster)
-        if batch and size > room:
-            yield batch
-            batch, room = [], characters
-        batch.append(cluster)
-        room -= size
-    if batch:
-        yield batch
-
-
-def _entry(id_: str, text: str) -> Entry:
-    said = " ".join(words(text.casefold())) or text
-    return Entry(id_, len(text), hashlib.blake2b(said.encode(), digest_size=16).digest())
-
-
-def _texts(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    from regraft.corpus.rows import documents
-
-    return ((document.id, document.text) for document in documents(paths))
+    order = np.argsort(hashes, kind="stable")
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    if same.any():
+        suspects = np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
+        names = names_of(signed, suspects)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SchemaError(
+                f"{len(twice)} ids stand for two documents, {twice[0]!r} for instance. "
+                "Were the same files ingested twice under one source?"
+            )

@@ -30,7 +30,7 @@ class ExtractConfig:
             )
 
 
-@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=3, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def extract_text(config: ExtractConfig, ctx: Context) -> Metrics:
     """Turn pages whose meta says `"format": "html"` into plain text; normalise all others. Ids stay.
 

@@ -1,84 +1,147 @@
-"""MinHash: which documents may be near duplicates, and by how much two really are.
+"""MinHash: which documents may be near duplicates.
 
-`N` documents, `K` hashes. Signatures come from Daft, which splits on spaces only: CJK characters are spaced first, or
-Chinese near duplicates would never meet.
+`N` documents, `K` hashes. Signatures are made shard by shard and stay on disk; in memory are, for each document, the
+hash of one band at a time and the number of its component.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from regraft.core import Context, RegraftError
-from regraft.corpus.dataflow import col, frame
-from regraft.corpus.dataflow import functions as F
-from regraft.curation.words import words
+from regraft.core import Artifact, Context
+from regraft.corpus import tables
+from regraft.corpus.engine import col, evaluate
+from regraft.corpus.engine import functions as F
+from regraft.corpus.work import Counts, Done, each
+from regraft.curation.shingles import SHINGLE, normalised
 
-SHINGLE = 5
-"""Words. Source: arXiv:2406.17557 (FineWeb), 5-grams [R]."""
-HASHES = 112
+BATCH = 512
 Signatures = npt.NDArray[np.uint32]
 
-_SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])"
+
+@dataclass(frozen=True, slots=True)
+class SignShard:
+    """Writes what is compared of each document of a shard: `signatures.npy`, `bands.npy`, `entries.npy`."""
+
+    bands: int
+    rows: int
+
+    def __call__(self, item: Path, out: Path) -> Counts:
+        signatures: list[Signatures] = []
+        entries: list[npt.NDArray[np.void]] = []
+        for batch in tables.batches(item, tables.DOCUMENTS, BATCH, ["id", "text"]):
+            found, entry = self._batch(batch)
+            signatures.append(found)
+            entries.append(entry)
+        hashes = np.concatenate(signatures) if signatures else np.empty((0, self.bands * self.rows), np.uint32)
+        np.save(out / "signatures.npy", hashes)
+        np.save(out / "bands.npy", band_hashes(hashes, self.bands))
+        np.save(out / "entries.npy", np.concatenate(entries) if entries else np.empty(0, ENTRY))
+        return {"documents": len(hashes)}
+
+    def _batch(self, batch: pa.RecordBatch) -> tuple[Signatures, npt.NDArray[np.void]]:
+        texts = batch.column("text")
+        minhash = F.minhash(
+            col("text"), num_hashes=self.bands * self.rows, ngram_size=SHINGLE, seed=1, hash_function="xxhash3_64"
+        )
+        columns = {"id": batch.column("id"), "text": normalised(texts)}
+        made = evaluate(columns, signature=minhash, digest=F.hash(col("text")), id=F.hash(col("id")))
+        flat = made.column("signature").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        entries = np.empty(batch.num_rows, ENTRY)
+        entries["id"], entries["digest"] = made.column("id").to_numpy(), made.column("digest").to_numpy()
+        entries["length"] = pyarrow.compute.utf8_length(texts).to_numpy(zero_copy_only=False)  # pyright: ignore[reportAttributeAccessIssue]
+        return flat.astype(np.uint32).reshape(batch.num_rows, -1), entries
 
 
-def signatures(paths: Iterable[Path], ids: Sequence[str], ctx: Context) -> Signatures:
-    """Return the MinHash signature of every document of some tables, in the order of `ids`: [N, K]."""
-    spaced = F.regexp_replace(col("text"), _SPACELESS, " $1 ")
-    plain = F.normalize(spaced, remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
-    hashes = F.minhash(plain, num_hashes=HASHES, ngram_size=SHINGLE, seed=1, hash_function="xxhash3_64")
-    row_of = {id_: row for row, id_ in enumerate(ids)}
-    found = np.empty((len(ids), HASHES), np.uint32)
-    with ctx.track("minhash", len(ids), "documents") as ticker:
-        for batch in frame(paths, ctx.execution).select("id", hashes.alias("hashes")).to_arrow_iter():
-            rows = [row_of.pop(id_) for id_ in batch.column("id").to_pylist()]
-            found[rows] = batch.column("hashes").flatten().to_numpy(zero_copy_only=False).reshape(-1, HASHES)
-            ticker.advance(batch.num_rows)
-    if row_of:
-        raise RegraftError(f"{len(row_of)} documents were lost on the way, {min(row_of)} among them.")
+ENTRY = np.dtype([("id", np.uint64), ("digest", np.uint64), ("length", np.int64)])
+"""Hash of the id, hash of the normalised text, characters of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The signatures of the documents of some corpora, on disk, shard by shard in the order of the documents."""
+
+    paths: Sequence[Path]
+    """Shards of documents."""
+    folders: Sequence[Path]
+    first: npt.NDArray[np.int64]
+    """Number of the first document of each shard, and the number of all documents."""
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    def entries(self) -> npt.NDArray[np.void]:
+        """Return `ENTRY` of every document: [N]."""
+        return np.concatenate([np.load(folder / "entries.npy") for folder in self.folders])
+
+    def band(self, band: int) -> npt.NDArray[np.uint64]:
+        """Return the hash of one band of every document: [N]."""
+        return np.concatenate([np.load(folder / "bands.npy", mmap_mode="r")[band] for folder in self.folders])
+
+    def by_shard(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Yield the shards of some documents (sorted numbers), each with the rows of those that it holds."""
+        bounds = np.searchsorted(numbers, self.first)
+        for shard, (start, stop) in enumerate(pairwise(bounds)):
+            if start < stop:
+                yield shard, numbers[start:stop] - self.first[shard]
+
+
+def sign(corpora: Iterable[Artifact], bands: int, rows: int, ctx: Context) -> Signed:
+    """Make the signatures of all documents of some corpora."""
+    paths = [path for corpus in corpora for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER)]
+    items = {f"{number:05}": path for number, path in enumerate(paths)}
+    done: Mapping[str, Done] = each(SignShard(bands, rows), items, ctx, "minhash")
+    counts = [piece.counts["documents"] for piece in done.values()]
+    return Signed(paths, [piece.folder for piece in done.values()], np.cumsum([0, *counts], dtype=np.int64))
+
+
+def band_hashes(signatures: Signatures, bands: int) -> npt.NDArray[np.uint64]:
+    """Return the hash of each band of each signature: [bands, N].
+
+    Two bands that differ share a hash with a probability of 2^-64 a pair; nothing is decided on it.
+    """
+    found = np.full((bands, len(signatures)), 0xCBF29CE484222325, np.uint64)
+    for band, columns in enumerate(np.split(signatures, bands, axis=1)):
+        for column in columns.T:
+            found[band] = (found[band] ^ column) * np.uint64(0x9E3779B97F4A7C15)
+            found[band] ^= found[band] >> np.uint64(31)
     return found
 
 
-def components(hashes: Signatures, bands: int, rows: int) -> npt.NDArray[np.int64]:
-    """Return the number of the component of each document; two that share all rows of a band are in one: [N].
+def components(signed: Signed, bands: int) -> npt.NDArray[np.int64]:
+    """Return the number of the component of each document; two that share a band are in one: [N].
 
-    A pair of Jaccard similarity `s` shares a band with the probability 1 - (1 - s^rows)^bands.
+    A pair of Jaccard similarity `s` shares a band of `r` rows with the probability 1 - (1 - s^r)^bands.
     """
-    everyone = np.arange(len(hashes))
-    edges = [np.stack([everyone, everyone])]
-    for band in range(bands):
-        key = np.ascontiguousarray(hashes[:, band * rows : (band + 1) * rows]).view(f"V{4 * rows}").ravel()
-        _, first, group = np.unique(key, return_index=True, return_inverse=True)
-        edges.append(np.stack([everyone, first[group]]))
-    left, right = np.concatenate(edges, axis=1)
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(hashes), len(hashes)))
+    edges = [_edges(signed.band(band)) for band in range(bands)]
+    left, right = np.unique(np.concatenate(edges, axis=1), axis=1)
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(signed), len(signed)))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def groups(labels: npt.NDArray[np.int64]) -> list[list[int]]:
+def _edges(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Return pairs that tie all documents of one hash together, each to the next: [2, E]."""
+    order = np.argsort(hashes, kind="stable")
+    same = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
+    return np.stack([order[same], order[same + 1]])
+
+
+def groups(labels: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
     """Return the members of each component that has more than one, members and components in order."""
     order = np.argsort(labels, kind="stable")
     borders = np.flatnonzero(np.diff(labels[order])) + 1
-    return sorted(members.tolist() for members in np.split(order, borders) if len(members) > 1)
+    return sorted((members for members in np.split(order, borders) if len(members) > 1), key=lambda m: int(m[0]))
 
 
-def shingles(text: str) -> frozenset[str]:
-    """Return the word 5-grams of a text, case folded; all its words as one when it has fewer than five."""
-    found = words(text.casefold())
-    last = max(len(found) - SHINGLE + 1, 1)
-    return frozenset(" ".join(found[i : i + SHINGLE]) for i in range(last))
-
-
-def jaccard(left: frozenset[str], right: frozenset[str]) -> float:
-    """Return the share of shingles that both have among those that either has."""
-    common = len(left & right)
-    return common / (len(left) + len(right) - common)
-
-
-def most_alike(hashes: Signatures, row: int, others: Sequence[int], count: int) -> list[int]:
-    """Return those of the other rows, at most `count`, that share most hashes with a row; earlier ones among equals."""
-    shared = (hashes[np.array(others, np.int64)] == hashes[row]).sum(axis=1)
-    return [others[n] for n in np.argsort(-shared, kind="stable")[:count]]
+def most_alike(signature: Signatures, others: Signatures, count: int) -> list[int]:
+    """Return which of the other signatures, at most `count`, share most hashes with one; earlier ones among equals."""
+    shared = (others == signature).sum(axis=1)
+    return np.argsort(-shared, kind="stable")[:count].tolist()

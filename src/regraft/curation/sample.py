@@ -23,25 +23,24 @@ class SampleConfig:
                 raise ConfigError(f"max_bytes[{source!r}] is {size}; give a positive size.")
 
 
-@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=3, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def sample_documents(config: SampleConfig, ctx: Context) -> Metrics:
     """Write the sampled documents, in their order; the others are counted as `other_part`: nothing is wrong with them.
 
     Raises:
         RegraftError: the corpus has no document of a source that is named.
     """
-    from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.corpus.tables import DOCUMENTS_FILE, num_rows
+    from regraft.corpus.rows import CorpusWriter, documents, num_documents
 
-    path = ctx.input("docs").file(DOCUMENTS_FILE)
-    chosen = choose(documents([path]), config)
+    corpus = ctx.input("docs")
+    chosen = choose(documents(corpus), config)
     with CorpusWriter(ctx.out, "sample_documents") as writer:
-        for document in documents([path]):
+        for document in documents(corpus):
             if document.id in chosen:
                 writer.keep(document)
             else:
                 writer.leave()
-        return writer.metrics(num_rows(path))
+        return writer.tally.checked("sample_documents", num_documents(corpus))
 
 
 def choose(documents: Iterable[Document], config: SampleConfig) -> set[str]:

@@ -8,10 +8,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, stage
+from regraft.core import Artifact, ConfigError, Context, Kind, Metrics, RegraftError, stage
 from regraft.corpus.document import Document, Reject
 
 Part = Literal["train", "held_out", "validation"]
@@ -65,7 +64,7 @@ class SplitConfig:
             raise ConfigError("part is 'validation', but validation_share and validation_at_least are 0; give one.")
 
 
-@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=3, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def split_documents(config: SplitConfig, ctx: Context) -> Metrics:
     """Write the documents of one part, in their order; those of the others are counted as `other_part`.
 
@@ -73,26 +72,24 @@ def split_documents(config: SplitConfig, ctx: Context) -> Metrics:
         RegraftError: the part is empty, or has nothing in a required language.
     """
     from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.corpus.tables import DOCUMENTS_FILE, num_rows
-    from regraft.curation.minhash import components, signatures
+    from regraft.curation.minhash import components, sign
 
-    path = ctx.input("docs").file(DOCUMENTS_FILE)
-    members = [Member(d.id, (d.language, d.source)) for d in documents([path])]
-    clusters = components(signatures([path], [member.id for member in members], ctx), BANDS, ROWS).tolist()
+    corpus = ctx.input("docs")
+    members = [Member(d.id, (d.language, d.source)) for d in documents(corpus)]
+    clusters = components(sign([corpus], BANDS, ROWS, ctx), BANDS).tolist()
     parts = assign(members, clusters, config)
-    contained = _containments(path, parts, config)
-    languages = Counter[str]()
+    contained = _containments(corpus, parts, config)
     with CorpusWriter(ctx.out, "split_documents") as writer:
-        for number, (document, part) in enumerate(zip(documents([path]), parts, strict=True)):
+        for number, (document, part) in enumerate(zip(documents(corpus), parts, strict=True)):
             outcome = _outcome(document, part, contained.get(number, 0.0), config)
             if outcome is None:
                 writer.leave()
                 continue
             writer.put(document, outcome)
-            languages[document.language] += outcome is document
-        metrics = writer.metrics(num_rows(path))
-    _check(languages, config)
-    return {**metrics, "clusters": len(set(clusters)), **_figures(members, contained, writer.kept, config)}
+    metrics = writer.tally.checked("split_documents", len(members))
+    _check(metrics, config)
+    kept = metrics["documents"]
+    return {**metrics, "clusters": len(set(clusters)), **_figures(members, contained, kept, config)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +141,15 @@ def quotas(members: Sequence[Member], config: SplitConfig) -> dict[Part, Counter
     return found
 
 
-def _containments(path: Path, parts: Sequence[str], config: SplitConfig) -> dict[int, float]:
+def _containments(corpus: Artifact, parts: Sequence[str], config: SplitConfig) -> dict[int, float]:
     """Return how much of each document of this part, by number, stands in the training part."""
     from regraft.corpus.rows import documents
     from regraft.curation.containment import containments
 
     if config.part == "train":
         return {}
-    own = {n: d.text for n, (d, part) in enumerate(zip(documents([path]), parts, strict=True)) if part == config.part}
-    train = (d.text for d, part in zip(documents([path]), parts, strict=True) if part == "train")
+    own = {n: d.text for n, (d, part) in enumerate(zip(documents(corpus), parts, strict=True)) if part == config.part}
+    train = (d.text for d, part in zip(documents(corpus), parts, strict=True) if part == "train")
     return dict(zip(own, containments(list(own.values()), train), strict=True))
 
 
@@ -178,10 +175,10 @@ def _figures(
     return {"short": wanted - kept, "max_containment": round(max(left, default=0.0), 4)}
 
 
-def _check(languages: Counter[str], config: SplitConfig) -> None:
+def _check(metrics: Mapping[str, int], config: SplitConfig) -> None:
     for language in config.required_languages:
-        if not languages[language]:
-            raise RegraftError(f"The part {config.part!r} has no document in {language!r}, but {dict(languages)}.")
+        if not metrics.get(f"language.{language}"):
+            raise RegraftError(f"The part {config.part!r} has no document in {language!r}: {dict(metrics)}.")
 
 
 def _hash(id_: str, seed: int) -> str:

@@ -184,8 +184,7 @@ def _chosen(config: HeldOutConfig, corpora: tuple[Artifact, ...]) -> Iterator[Ma
     columns = ["id", "text", "source", "language", "meta"]
     taken: Counter[str] = Counter()
     for corpus in corpora:
-        path = corpus.file(tables.DOCUMENTS_FILE)
-        for row in tables.read(path, tables.DOCUMENTS, columns).to_pylist():
+        for row in tables.read_shards(corpus.path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, columns).to_pylist():
             wanted = (not config.languages or row["language"] in config.languages) and (
                 not config.sources or row["source"] in config.sources
             )

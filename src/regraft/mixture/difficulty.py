@@ -47,7 +47,9 @@ def score_difficulty(config: DifficultyConfig, ctx: Context) -> Metrics:
     from regraft.mixture.prefixes import prefix_of
 
     folder = ctx.input("model").file("model")
-    docs = tables.read(ctx.input("docs").file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id", "text", "language"])
+    docs = tables.read_shards(
+        ctx.input("docs").path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, ["id", "text", "language"]
+    )
     rows = _rows_in(config.languages, docs.column("language").to_pylist())
     tokenizer, texts = load_tokenizer(folder), docs.column("text")
     prefixes = [prefix_of(texts[i].as_py(), tokenizer, config.begin_token, config.max_tokens) for i in rows]

@@ -87,7 +87,9 @@ def label_topics(config: TopicConfig, ctx: Context) -> Metrics:
     if config.test is not None:
         test = Examples.read(ctx.located, config.test.files, config.topics)
         metrics |= {"test_examples": len(test.texts), "test_accuracy": classifier.accuracy(test)}
-    docs = tables.read(ctx.input("docs").file(tables.DOCUMENTS_FILE), tables.DOCUMENTS, ["id", "text", "source"])
+    docs = tables.read_shards(
+        ctx.input("docs").path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, ["id", "text", "source"]
+    )
     counts = dict.fromkeys(config.topics, 0)
     with (
         tables.Writer(ctx.out / tables.ANNOTATION_FILE, tables.TOPICS) as writer,

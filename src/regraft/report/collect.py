@@ -1,7 +1,8 @@
 """What a run left behind, read from the store alone: manifests and tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -72,19 +73,18 @@ def is_table(artifact: Artifact, file: str, schema: pa.Schema) -> bool:
     return path.is_file() and pq.read_schema(path).names == schema.names
 
 
+def documents(corpus: Artifact) -> Iterator[dict[str, Any]]:
+    """Yield the rows of all documents of a corpus, in order."""
+    for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER):
+        for batch in tables.batches(path, tables.DOCUMENTS, 256):
+            yield from batch.to_pylist()
+
+
 def first_documents(corpus: Artifact, num_per_source: int, max_rows: int = 20_000) -> Rows:
     """Return the first documents of each source, looking at no more than `max_rows`; memory stays small."""
-    path = corpus.path / tables.DOCUMENTS_FILE
-    if not path.is_file():
-        return []
     found: dict[str, Rows] = {}
-    seen = 0
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=256):
-        for row in batch.to_pylist():
-            kept = found.setdefault(row["source"], [])
-            if len(kept) < num_per_source:
-                kept.append(row)
-        seen += batch.num_rows
-        if seen >= max_rows:
-            break
+    for row in islice(documents(corpus), max_rows):
+        kept = found.setdefault(row["source"], [])
+        if len(kept) < num_per_source:
+            kept.append(row)
     return [row for kept in found.values() for row in kept]

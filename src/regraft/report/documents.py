@@ -49,10 +49,10 @@ def samples(evidence: Evidence) -> Section:
 
 
 def _line(evidence: Evidence, corpus: Artifact) -> tuple[str, ...]:
-    kept = tables.num_rows(corpus.path / tables.DOCUMENTS_FILE)
+    kept = sum(tables.num_rows(path) for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER))
     reasons: Counter[str] = Counter()
-    if (corpus.path / tables.REJECTS_FILE).is_file():
-        table = tables.read(corpus.path / tables.REJECTS_FILE, tables.REJECTS, ["reason"])
+    for path in tables.shards(corpus.path, tables.REJECTS_FOLDER):
+        table = tables.read(path, tables.REJECTS, ["reason"])
         reasons.update({count["values"]: count["counts"] for count in table["reason"].value_counts().to_pylist()})
     rejected = reasons.total()
     other = corpus.manifest.metrics.get("other_part")
@@ -112,9 +112,9 @@ def _rejects(evidence: Evidence) -> Iterable[Figure]:
 
 
 def _rejected(corpus: Artifact) -> Iterable[Mapping[str, Any]]:
-    path = corpus.path / tables.REJECTS_FILE
-    for batch in tables.batches(path, tables.REJECTS, 1024) if path.is_file() else ():
-        yield from batch.to_pylist()
+    for path in tables.shards(corpus.path, tables.REJECTS_FOLDER):
+        for batch in tables.batches(path, tables.REJECTS, 1024):
+            yield from batch.to_pylist()
 
 
 def _cut(text: str, limit: int = NUM_CHARACTERS) -> str:

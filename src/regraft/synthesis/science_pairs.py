@@ -2,14 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regraft.core import TIMING, ConfigError, Metrics, SchemaError
+from regraft.core import TIMING, Artifact, ConfigError, Metrics, SchemaError
 from regraft.corpus import tables
 from regraft.corpus.document import Document, Reject, document_id, meta_json
-from regraft.corpus.rows import CorpusWriter
+from regraft.corpus.rows import CorpusWriter, documents, num_documents
 from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
 from regraft.lm.client import Outcome
 from regraft.lm.responses import Exchange, ResponseStore
@@ -31,7 +31,7 @@ class Job:
     discipline: str
 
 
-def choose(config: ScienceQaConfig, documents: Path, topics: Path | None) -> list[Job]:
+def choose(config: ScienceQaConfig, corpus: Artifact, topics: Artifact | None) -> list[Job]:
     """Return the requests, balanced over topics: a function of the config and the documents alone.
 
     Raises:
@@ -39,32 +39,27 @@ def choose(config: ScienceQaConfig, documents: Path, topics: Path | None) -> lis
         SchemaError: the topics are not those of these documents.
     """
     groups: dict[str, list[list[Snippet]]] = {}
-    for row, topic in zip(_rows(documents), _topics(documents, topics), strict=True):
-        if row["language"] != config.language or (config.sources and row["source"] not in config.sources):
+    for document, topic in zip(documents(corpus), _topics(corpus, topics), strict=True):
+        if document.language != config.language or (config.sources and document.source not in config.sources):
             continue
-        groups.setdefault(topic, []).append(snippets_of(row["id"], row["text"], config.snippets))
+        groups.setdefault(topic, []).append(snippets_of(document.id, document.text, config.snippets))
     chosen = balanced(groups, config.num_requests, config.seed)
     if not chosen:
         where = f"language {config.language!r}" + (f" and the sources {list(config.sources)}" if config.sources else "")
         raise ConfigError(
-            f"{documents.parent.name} has {sum(map(len, groups.values()))} documents of {where}, and none of them a "
+            f"{corpus.id} has {sum(map(len, groups.values()))} documents of {where}, and none of them a "
             f"snippet of {config.snippets.min_characters} characters of prose. Check them and the snippet rule."
         )
     return [_job(config, topic, snippet) for topic, snippet in chosen]
 
 
-def _rows(documents: Path) -> Iterator[dict[str, str]]:
-    for batch in tables.batches(documents, tables.DOCUMENTS, 1000, ("id", "text", "source", "language")):
-        yield from batch.to_pylist()
-
-
-def _topics(documents: Path, topics: Path | None) -> Sequence[str]:
+def _topics(corpus: Artifact, topics: Artifact | None) -> Sequence[str]:
     if topics is None:
-        return [""] * tables.num_rows(documents)
-    table = tables.read(topics, tables.TOPICS, ("id", "topic"))
-    ids = tables.read(documents, tables.DOCUMENTS, ("id",))
+        return [""] * num_documents(corpus)
+    table = tables.read(topics.file(tables.ANNOTATION_FILE), tables.TOPICS, ("id", "topic"))
+    ids = tables.read_shards(corpus.path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, ("id",))
     if not table.column("id").equals(ids.column("id")):
-        raise SchemaError(f"{topics} is an annotation of other documents than {documents} holds.")
+        raise SchemaError(f"{topics.id} is an annotation of other documents than {corpus.id} holds.")
     return table.column("topic").to_pylist()
 
 
@@ -115,10 +110,10 @@ def write_pairs(
     return {
         "requests": len(jobs),
         "answers": answers,
-        "documents": corpus.kept,
-        "rejected": corpus.rejected,
-        **{f"rejected.{reason}": count for reason, count in sorted(corpus.reasons.items())},
-        "bytes": corpus.bytes,
+        "documents": corpus.tally["documents"],
+        "rejected": corpus.tally["rejected"],
+        **{what: count for what, count in sorted(corpus.tally.items()) if what.startswith("rejected.")},
+        "bytes": corpus.tally["bytes"],
         "prompt_tokens": tokens["prompt"],  # of the answers
         "completion_tokens": tokens["completion"],
         "tokens_estimated_for": tokens["unmetered"],

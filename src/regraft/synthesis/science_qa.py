@@ -95,9 +95,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.science_pairs import choose, write_pairs
 
     _check_means(config, ctx)
-    documents = ctx.input("docs").file("documents.parquet")
-    topics = ctx.optional("topics")
-    jobs = choose(config, documents, topics.file("annotation.parquet") if topics else None)
+    jobs = choose(config, ctx.input("docs"), ctx.optional("topics"))
     if len(jobs) < config.num_requests:
         ctx.log.warning("the documents have snippets for %d of %d requests", len(jobs), config.num_requests)
     with ResponseStore(ctx.scratch / "responses.sqlite") as store, _endpoint(config, ctx) as (endpoint, limits):
@@ -107,7 +105,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
         outcomes = _generate([job.request for job in jobs], endpoint, store, limits, ctx)
         metrics = write_pairs(config, jobs, outcomes, store, ctx.out)
     if not metrics["documents"]:
-        ctx.log.warning("NOT ONE of %d answers passed the checks; see rejects.parquet", metrics["answers"])
+        ctx.log.warning("NOT ONE of %d answers passed the checks; see its rejects", metrics["answers"])
     return {"requests_short": config.num_requests - len(jobs), **metrics}
 
 

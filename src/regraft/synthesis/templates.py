@@ -90,7 +90,7 @@ def template_qa(config: TemplateQaConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.questions import candidates
 
     def wanted() -> "Iterable[list[Candidate]]":
-        for document in documents([ctx.input("docs").file("documents.parquet")]):
+        for document in documents(ctx.input("docs")):
             if document.language in config.languages and (not config.sources or document.source in config.sources):
                 yield candidates(document, config.seed)
 
@@ -102,10 +102,10 @@ def template_qa(config: TemplateQaConfig, ctx: Context) -> Metrics:
             corpus.keep(candidate.document(config.source))
         made = Counter(candidate.template for candidate in chosen)
         return {
-            "documents": corpus.kept,
-            "pairs_short": config.num_pairs - corpus.kept,
+            "documents": corpus.tally["documents"],
+            "pairs_short": config.num_pairs - corpus.tally["documents"],
             "candidates_not_made": beyond,
-            "bytes": corpus.bytes,
+            "bytes": corpus.tally["bytes"],
             "distinct_2": distinct((candidate.text for candidate in chosen), 2),
             **{f"made.{template}": count for template, count in sorted(made.items())},
         }

@@ -1,0 +1,189 @@
+"""Work in pieces, each done whole by one worker process and committed by a rename: a kill loses the pieces at hand.
+
+The engine hands the pieces to its workers, on this machine or on a Ray cluster whose machines share the folder of the
+store. What a piece makes depends on the piece alone, so neither the engine nor the number of workers shows in it.
+
+A worker that dies (a crash inside a library, out of memory, beyond its processor time) takes its piece with it. The
+pieces that were begun are then done again one at a time. A piece that says where it is (`Lifeline`) and dies twice at
+the same place is told to pass over that place.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from regraft.core import Context, RegraftError
+from regraft.corpus.engine import WorkerDied, run_tasks
+
+PIECES_PER_WORKER = 32
+"""After which worker processes are replaced, since libraries grow with every text that they see."""
+
+Counts = Mapping[str, Any]
+
+
+class Work(Protocol):
+    """What is done to one piece. It is sent to worker processes, so it must be picklable, and it keeps no state."""
+
+    def __call__(self, item: Any, out: Path) -> Counts:
+        """Write what the piece makes into the empty folder `out` and return its figures, as JSON."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A committed piece."""
+
+    folder: Path
+    counts: Counts
+
+
+def each(
+    work: Work, items: Mapping[str, Any], ctx: Context, label: str, unit: str = "shards", isolated: bool = False
+) -> dict[str, Done]:
+    """Do `work` on every named item, below `ctx.scratch / label`, and return what came of each, in the given order.
+
+    Items that an earlier run has committed are not done again. A single item is done in this process, unless it is to
+    be `isolated` because it may crash or hang on hostile input.
+
+    Raises:
+        Exception: what `work` raised.
+        RegraftError: a worker died on an item that cannot say where, or again and again.
+    """
+    pieces = _Pieces(work, ctx.scratch / label)
+    (ctx.scratch / label).mkdir(parents=True, exist_ok=True)
+    missing = [name for name in items if not pieces.record(name).exists()]
+    begun = [name for name in missing if pieces.part(name).exists()]  # by a run that was killed
+    with ctx.track(label, len(items), unit, done=len(items) - len(missing)) as ticker:
+        for name in begun:
+            _do_alone(pieces, name, items[name], ctx)
+            ticker.advance()
+        rest = {name: items[name] for name in missing if name not in begun}
+        for _ in _do_together(pieces, rest, ctx, isolated):
+            ticker.advance()
+    return {name: pieces.done(name) for name in items}
+
+
+def gather(done: Mapping[str, Done], out: Path) -> None:
+    """Put the files of all pieces into `out`, without copying them where the file system can link."""
+    for piece in done.values():
+        for path in sorted(piece.folder.rglob("*")):
+            if path.is_file():
+                target = out / path.relative_to(piece.folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(path, target)
+                except OSError:
+                    shutil.copyfile(path, target)
+
+
+class Lifeline:
+    """Where in its piece a worker is, for whoever finds it dead."""
+
+    def __init__(self, out: Path) -> None:
+        self._at, self._skip = out.with_suffix(".at"), out.with_suffix(".skip")
+        self._file = -1
+
+    def say(self, place: int) -> None:
+        """Note the place that is worked on now; takes a microsecond."""
+        if self._file < 0:
+            self._file = os.open(self._at, os.O_WRONLY | os.O_CREAT)
+        os.pwrite(self._file, place.to_bytes(8, "little"), 0)
+
+    def cut(self) -> None:
+        """Stop noting: the piece is done."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._at.unlink(missing_ok=True)
+
+    @property
+    def deadly(self) -> frozenset[int]:
+        """Places at which workers died."""
+        return frozenset(json.loads(self._skip.read_text("utf-8")) if self._skip.exists() else ())
+
+    def last(self) -> int | None:
+        """Return the place at which the worker was last, None when it never said."""
+        return int.from_bytes(self._at.read_bytes(), "little") if self._at.exists() else None
+
+    def pass_over(self, place: int) -> None:
+        """Let the next worker know that one died there."""
+        self._skip.write_text(json.dumps(sorted(self.deadly | {place})), "utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """How pieces are committed: first the folder, then its record."""
+
+    work: Work
+    root: Path
+
+    def __call__(self, name: str, item: Any) -> None:
+        part, folder, record = self.part(name), self.root / name, self.record(name)
+        for leftover in (part, folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        part.mkdir()
+        counts = self.work(item, part)
+        part.rename(folder)
+        written = record.with_suffix(".json-part")
+        written.write_text(json.dumps(counts), "utf-8")
+        written.replace(record)
+
+    def part(self, name: str) -> Path:
+        return self.root / f"{name}.part"
+
+    def record(self, name: str) -> Path:
+        return self.root / f"{name}.json"
+
+    def done(self, name: str) -> Done:
+        return Done(self.root / name, json.loads(self.record(name).read_text("utf-8")))
+
+
+def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context, isolated: bool) -> Iterator[str]:
+    """Do the items, as many at once as there are workers, and yield the name of each that is done."""
+    serial = min(len(items), ctx.execution.workers) <= 1 and len(items) <= PIECES_PER_WORKER
+    if serial and not isolated and ctx.execution.engine == "native":
+        for name, item in items.items():
+            pieces(name, item)
+            yield name
+        return
+    for names in _runs(list(items), PIECES_PER_WORKER * ctx.execution.workers):
+        told: set[str] = set()
+        try:
+            for name in run_tasks(pieces, {name: items[name] for name in names}, ctx.execution):
+                told.add(name)
+                yield name
+        except WorkerDied as death:
+            ctx.log.warning("%s Doing the pieces that were begun one at a time.", death)
+            for name in names:
+                if not pieces.record(name).exists():
+                    _do_alone(pieces, name, items[name], ctx)
+                if name not in told:
+                    yield name
+
+
+def _do_alone(pieces: _Pieces, name: str, item: Any, ctx: Context) -> None:
+    """Do one item in a worker of its own, passing over the places at which workers die twice."""
+    lifeline = Lifeline(pieces.part(name))
+    died_at: int | None = None
+    while True:
+        try:
+            list(run_tasks(pieces, {name: item}, ctx.execution))
+            return
+        except WorkerDied as death:
+            place = lifeline.last()
+            if place is None or place in lifeline.deadly:
+                raise RegraftError(
+                    f"{name}: a worker process died on it and cannot say where ({death}). Was memory short? "
+                    "Run again with fewer --workers; what is done so far is kept."
+                ) from death
+            if place == died_at:
+                lifeline.pass_over(place)
+                ctx.log.warning("%s: passing over document %d, on which workers die.", name, place)
+            died_at = place
+
+
+def _runs(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (names[start : start + size] for start in range(0, len(names), size))
