@@ -1,4 +1,4 @@
-"""The verbs: run, plan, report, trace, verify, recipes. Parameters are the recipe's own; this list does not grow."""
+"""The verbs: run, plan, report, rejects, trace, verify, recipes. Parameters are the recipe's own; this list does not grow."""
 
 import sys
 from collections.abc import Sequence
@@ -157,6 +157,26 @@ def trace(target: str = "", *, step: int = 0, store: Path = DEFAULT.store) -> in
 
 
 @app.command
+def rejects(target: str = "", *, examples: int = 2, store: Path = DEFAULT.store) -> int:
+    """Show what each rule of a curation dropped or changed: how many documents, and examples.
+
+    Parameters
+    ----------
+    target
+        A step (`corpus/filtered`) or an artifact; by default all corpora of the newest run.
+    examples
+        Of each reason.
+    store
+        Directory of artifacts.
+    """
+    from regraft.rejections import rejection_lines
+
+    for line in rejection_lines(Store(store), target, examples):
+        print(line)
+    return 0
+
+
+@app.command
 def verify(*, store: Path = DEFAULT.store) -> int:
     """Read every artifact again and compare it with its manifest; exit with 1 when one is damaged.
 
@@ -247,13 +267,14 @@ def _print_plan(planned: Sequence[Planned]) -> None:
 
 def _tell(store: Store, record: Run, new: bool) -> None:
     """Print what came out and where the report is; write the report where the run differs from the one before."""
+    from regraft.rejections import run_lines
     from regraft.report import headline
 
     path = _report_path(store, record)
     if new or not path.exists():
         _write_report(store, record, path)
-    for sentence in headline(store, record):
-        print(sentence)
+    for line in headline(store, record) or run_lines(store, record):
+        print(line)
     made = sum(action != "reuse" for action in record.actions.values())
     print(f"{made} of {len(record.steps)} steps made, the others reused.")
     print(f"Report: {path}")

@@ -127,6 +127,7 @@ def test_a_failing_row_becomes_a_reject_and_order_stays(tmp_path: Path) -> None:
 
 def test_the_number_of_workers_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("regraft.corpus.rows.SHARD_BYTES", 200)
+    monkeypatch.setattr("regraft.corpus.work.SERIAL", 0)
     raw = retold.step("raw", Retold(), docs=corpus(documents(100)))
     loud = shout.step("loud", Loud(), docs=raw)
     one, two = (make(loud, tmp_path / str(n), Execution(workers=n)) for n in (1, 2))

@@ -129,13 +129,14 @@ def test_an_order_without_languages_is_refused() -> None:
         TokenizeConfig(order=Hardest())
 
 
-def test_shards_change_no_byte(tmp_path: Path) -> None:
+def test_shards_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However a corpus is cut, and whichever worker takes what: the same documents give the same tokens."""
     model = make_tiny.step("model", TinyConfig())
     config = TokenizeConfig(order=Hardest(), ordered_languages=("zh",))
     given = corpus(DOCUMENTS)
     whole = tokenize.step("whole", config, docs=given, model=model, difficulty=lengths(given))
     cut = [corpus(DOCUMENTS[:2], "first"), corpus(DOCUMENTS[2:3], "second"), corpus(DOCUMENTS[3:], "third")]
+    monkeypatch.setattr("regraft.corpus.work.SERIAL", 0)
     parts = tokenize.step("parts", config, docs=cut, model=model, difficulty=lengths(given))
     execution = Execution(cache=tmp_path / "cache", workers=2)
     one, other = make(whole, tmp_path, execution), make(parts, tmp_path, execution)

@@ -109,6 +109,7 @@ def test_shards_parts_and_workers_change_nothing(tmp_path: Path, monkeypatch: py
     planted = docs(**{f"{pair}{n}": changed(text(n), [50] * (pair == "b")) for n in range(6) for pair in "ab"})
     whole = make(deduplicate.step("unique", DedupConfig(), docs=corpus(planted)), tmp_path / "1")
     monkeypatch.setattr(similar, "MEMBERS", 3)
+    monkeypatch.setattr("regraft.corpus.work.SERIAL", 0)
     shards = [corpus(planted[n : n + 3], f"shard {n}") for n in range(0, 12, 3)]
     execution = Execution(cache=tmp_path / "cache", workers=2)
     parts = make(deduplicate.step("unique", DedupConfig(), docs=shards), tmp_path / "2", execution)

@@ -7,9 +7,10 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from typing_extensions import Buffer
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 CHUNK = 1 << 16
 BUFFER = 1 << 20
@@ -84,8 +85,10 @@ class Inflated(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, codec: Codec, start: int = 0, single: bool = False) -> None:
         self.file, self.codec, self.single = file, codec, single
+        self.start = start
+        """Offset of the member at hand."""
         self.end = 0
-        """Of the last member that was read whole: the offset of the byte after it."""
+        """Offset of the byte after the last member that was read whole."""
         self._pending, self._read = b"", start
         file.seek(start)
         self._decoder = self._next_member()
@@ -93,7 +96,7 @@ class Inflated(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: "Buffer", /) -> int:
         view = memoryview(buffer)
         while self._decoder is not None:
             data = self._inflate(self._decoder, len(view))

@@ -38,8 +38,10 @@ def transform(kernel: Kernel, ctx: Context, stage: str, max_seconds: float = 0) 
     """
     corpus = ctx.input("docs")
     shards = {path.stem: path for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER)}
-    done = each(MapShard(kernel, stage, max_seconds), shards, ctx, stage, isolated=max_seconds > 0)
-    return collect(done, ctx, stage, num_documents(corpus))
+    size = num_documents(corpus)
+    work = MapShard(kernel, stage, max_seconds)
+    done = each(work, shards, ctx, stage, num_documents=size, isolated=max_seconds > 0)
+    return collect(done, ctx, stage, size)
 
 
 def collect(done: dict[str, Done], ctx: Context, stage: str, read: int) -> Metrics:

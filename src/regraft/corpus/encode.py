@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from regraft.core import Artifact, ConfigError, Context, SchemaError
 from regraft.corpus import tables
 from regraft.corpus.tokens import NO_TOPIC
+from regraft.corpus.rows import num_documents
 from regraft.corpus.work import Counts, Done, each
 
 pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
@@ -141,7 +142,8 @@ def encode_corpora(
     paths = [path for c in ctx.inputs["docs"] for path in tables.shards(c.path, tables.DOCUMENTS_FOLDER)]
     threads = ctx.execution.workers if len(paths) == 1 else 1
     work = EncodeShard(tokenizer, *ends, sources, threads)
-    done = each(work, {f"{number:05}": path for number, path in enumerate(paths)}, ctx, "tokenize")
+    items = {f"{number:05}": path for number, path in enumerate(paths)}
+    done = each(work, items, ctx, "tokenize", num_documents=num_documents(*ctx.inputs["docs"]))
     parts = [_index(piece) for piece in done.values()]
     index = pa.concat_tables(parts)
     if pc.count_distinct(index.column("id")).as_py() != index.num_rows:

@@ -17,6 +17,7 @@ import threading
 
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("DAFT_ANALYTICS_ENABLED", "0")
+os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # ours counts shards, its own counts rows of names
 logging.getLogger("tracing").setLevel(logging.WARNING)  # a line for every operator otherwise
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,22 +1,39 @@
-"""Raw files become a corpus. What cannot be read becomes a reject with its file and line."""
+"""Raw files become a corpus. What cannot be read becomes a reject with its file and place."""
 
 import fnmatch
-import gzip
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RawFiles, optional, stage
-from regraft.corpus.document import Document, Reject, document_id, meta_json
-from regraft.corpus.readers import HtmlPages, JsonLines, PlainText, Reader, Record, Unreadable
+from regraft.corpus.columnar import ArrowTable, ParquetTable
+from regraft.corpus.jsonlines import JsonLines
+from regraft.corpus.pages import HtmlPages
+from regraft.corpus.plaintext import PlainText
+from regraft.corpus.readers import Reader
+from regraft.corpus.warc import WarcPages
 
 if TYPE_CHECKING:
-    from regraft.corpus.rows import CorpusWriter
+    from regraft.corpus.reading import Group
 
-__all__ = ["HtmlPages", "IngestConfig", "JsonLines", "PlainText", "Reader", "ingest"]
+__all__ = [
+    "ArrowTable",
+    "HtmlPages",
+    "IngestConfig",
+    "JsonLines",
+    "ParquetTable",
+    "PlainText",
+    "Reader",
+    "WarcPages",
+    "ingest",
+]
+
+GROUP_BYTES = 64 * 1024**2
+GROUP_FILES = 1000
+"""Raw bytes and files that one worker reads before it commits: what a crash can cost, but for a single large file."""
+
+Named = Sequence[tuple[str, Path]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +44,23 @@ class IngestConfig:
     """Name of the source, by which shares and figures are told apart."""
     reader: Reader
     language: str = ""
-    """ISO 639-1 of all documents; empty when unknown."""
+    """ISO 639-1 of the documents whose record does not say it; empty when unknown."""
+    format: Literal["", "text", "html", "code"] = ""
+    """What the texts are, kept in `meta` where the reader does not say it; `extract_text` turns html into text."""
     files: RawFiles | None = None
     """Files of the user; or `members`."""
     members: str = ""
-    """A glob over the files of the artifact given as `files`."""
-    unique: bool = False
-    """Drop texts that were read before, letter by letter."""
-    max_documents: int = 0
-    """Stop after so many are kept; 0 for all."""
+    """A glob over the files of the artifact given as `files`; `*` matches `/` too."""
+    sample: int = 0
+    """For a dry run: read about so many records, the first ones of files spread evenly over the list; 0 for all."""
 
     def __post_init__(self) -> None:
         if not self.source:
             raise ConfigError("source is empty; name it.")
         if bool(self.members) == (self.files is not None):
             raise ConfigError(f"files is {self.files} and members {self.members!r}; give one of them.")
-        if self.max_documents < 0:
-            raise ConfigError(f"max_documents is {self.max_documents}; it is a count, 0 for all.")
+        if self.sample < 0:
+            raise ConfigError(f"sample is {self.sample}; it is a count, 0 for all.")
 
 
 @stage(version=3, makes=Kind.CORPUS, files=optional(Kind.FILES))
@@ -54,91 +71,50 @@ def ingest(config: IngestConfig, ctx: Context) -> Metrics:
         ConfigError: no such input, or no file in it matches.
         RegraftError: not one text could be read.
     """
-    from regraft.corpus.rows import CorpusWriter
+    from regraft.corpus.dataflow import collect, each
+    from regraft.corpus.reading import ReadFiles
 
-    files = _files(config, ctx)
-    read = 0
-    with CorpusWriter(ctx.out, "ingest") as writer, ctx.track("ingest", len(files), "files") as ticker:
-        take = _Take(config, writer)
-        for name, path in files:
-            for record in _records(config.reader, name, path):
-                if config.max_documents and writer.tally["documents"] == config.max_documents:
-                    break
-                take(name, record)
-                read += 1
-            ticker.advance()
-        return {"files": len(files), **writer.tally.checked("ingest", read)}
+    files, limit = spread(_files(config, ctx), config.sample)
+    work = ReadFiles(
+        source=config.source, reader=config.reader, language=config.language, format=config.format, limit=limit
+    )
+    done = each(work, {group.prefix.rstrip("-"): group for group in groups(files)}, ctx, "ingest", "groups of files")
+    metrics = collect(done, ctx, "ingest", sum(piece.counts["read"] for piece in done.values()))
+    return {"files": len(files), **metrics}
 
 
-class _Take:
-    """Turns records into documents or rejects.
-
-    Remembers no more than it has to: all texts if they are to be unique, else the ids of the file at hand, since the
-    ids of two files differ.
-    """
-
-    def __init__(self, config: IngestConfig, writer: "CorpusWriter") -> None:
-        self.config, self.writer = config, writer
-        self.texts: set[str] = set()
-        self.file, self.ids = "", Counter[str]()
-
-    def __call__(self, name: str, record: Record | Unreadable) -> None:
-        if isinstance(record, Unreadable):
-            self.writer.reject(record.place, self.config.source, record.reject, record.excerpt)
-        elif reason := self._reason(record):
-            self.writer.reject(record.place, self.config.source, Reject(reason), record.text)
-        else:
-            self.writer.keep(self._document(name, record))
-
-    def _reason(self, record: Record) -> str:
-        if not record.text.strip():
-            return "empty"
-        if not self.config.unique:
-            return ""
-        digest = document_id("", "", record.text)
-        if digest in self.texts:
-            return "repeated"
-        self.texts.add(digest)
-        return ""
-
-    def _id(self, name: str, record: Record) -> str:
-        """Return the id; the same text once more in one file gets another one."""
-        origin = f"{name}:{record.key}" if record.key else name
-        id_ = document_id(self.config.source, origin, record.text)
-        if self.config.unique:
-            return id_
-        if name != self.file:
-            self.file, self.ids = name, Counter()
-        self.ids[id_] += 1
-        times = self.ids[id_]
-        return id_ if times == 1 else document_id(self.config.source, f"{origin}#{times}", record.text)
-
-    def _document(self, name: str, record: Record) -> Document:
-        return Document(
-            id=self._id(name, record),
-            text=record.text,
-            source=self.config.source,
-            language=self.config.language,
-            meta=meta_json({"file": name, **record.meta}),
-        )
+def spread(files: Named, sample: int) -> tuple[Named, int]:
+    """Return the files to read for about `sample` records, and how many to read of each; 0 stands for all."""
+    if not sample:
+        return files, 0
+    number = min(len(files), sample)
+    return [files[i * len(files) // number] for i in range(number)], -(-sample // number)
 
 
-def _files(config: IngestConfig, ctx: Context) -> Sequence[tuple[str, Path]]:
+def groups(files: Named) -> "Iterator[Group]":
+    """Yield the files in groups of bounded size, in order; a larger file is a group of its own."""
+    from regraft.corpus.reading import Group
+
+    waiting: list[tuple[str, str]] = []
+    size = number = 0
+    for name, path in files:
+        more = path.stat().st_size
+        if waiting and (size + more > GROUP_BYTES or len(waiting) == GROUP_FILES):
+            yield Group(f"{number:06}-", waiting)
+            waiting, size, number = [], 0, number + 1
+        waiting.append((name, str(path)))
+        size += more
+    yield Group(f"{number:06}-", waiting)
+
+
+def _files(config: IngestConfig, ctx: Context) -> Named:
     """Return name and path of each raw file, in order of names."""
     if config.files is not None:
         return [(file.name, ctx.located[file]) for file in config.files.files]
     artifact = ctx.optional("files")
     if artifact is None:
         raise ConfigError(f"members is {config.members!r}, but the step has no input `files`; wire one.")
-    names = [file.path for file in artifact.manifest.files if fnmatch.fnmatchcase(file.path, config.members)]
+    names = sorted(file.path for file in artifact.manifest.files if fnmatch.fnmatchcase(file.path, config.members))
     if not names:
         raise ConfigError(f"{artifact.id} holds no file that matches {config.members!r}.")
     return [(name, artifact.file(name)) for name in names]
-
-
-def _records(reader: Reader, name: str, path: Path) -> Iterator[Record | Unreadable]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        try:
-            yield from reader.records(name, file)  # pyright: ignore[reportArgumentType]
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            yield Unreadable(place=name, reject=Reject("broken_gzip", str(error)))

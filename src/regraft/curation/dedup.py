@@ -60,7 +60,7 @@ def deduplicate(config: DedupConfig, ctx: Context) -> Metrics:
     found = verified(signed, entries, groups(components(signed, config.bands)), config.min_similarity, ctx)
     kept = names_of(signed, found.kept)
     items = {f"{shard:05}": (path, *found.of_shard(signed, shard, kept)) for shard, path in enumerate(signed.paths)}
-    done = each(WriteShard("deduplicate"), items, ctx, "deduplicate")
+    done = each(WriteShard("deduplicate"), items, ctx, "deduplicate", num_documents=len(signed))
     gather(done, ctx.out)
     write_duplicates(ctx.out, names_of(signed, found.dropped), kept, found)
     tally = Tally()

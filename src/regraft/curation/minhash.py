@@ -4,7 +4,7 @@
 hash of one band at a time and the number of its component.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from regraft.core import Artifact, Context
 from regraft.corpus import tables
 from regraft.corpus.engine import col, evaluate
 from regraft.corpus.engine import functions as F
+from regraft.corpus.rows import num_documents
 from regraft.corpus.work import Counts, Done, each
 from regraft.curation.shingles import SHINGLE, normalised
 
@@ -94,11 +93,12 @@ class Signed:
                 yield shard, numbers[start:stop] - self.first[shard]
 
 
-def sign(corpora: Iterable[Artifact], bands: int, rows: int, ctx: Context) -> Signed:
+def sign(corpora: Sequence[Artifact], bands: int, rows: int, ctx: Context) -> Signed:
     """Make the signatures of all documents of some corpora."""
+    size = num_documents(*corpora)
     paths = [path for corpus in corpora for path in tables.shards(corpus.path, tables.DOCUMENTS_FOLDER)]
     items = {f"{number:05}": path for number, path in enumerate(paths)}
-    done: Mapping[str, Done] = each(SignShard(bands, rows), items, ctx, "minhash")
+    done: Mapping[str, Done] = each(SignShard(bands, rows), items, ctx, "minhash", num_documents=size)
     counts = [piece.counts["documents"] for piece in done.values()]
     return Signed(paths, [piece.folder for piece in done.values()], np.cumsum([0, *counts], dtype=np.int64))
 
@@ -121,6 +121,9 @@ def components(signed: Signed, bands: int) -> npt.NDArray[np.int64]:
 
     A pair of Jaccard similarity `s` shares a band of `r` rows with the probability 1 - (1 - s^r)^bands.
     """
+    from scipy.sparse import coo_array  # only here: workers, which sign, start faster without
+    from scipy.sparse.csgraph import connected_components
+
     edges = [_edges(signed.band(band)) for band in range(bands)]
     left, right = np.unique(np.concatenate(edges, axis=1), axis=1)
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(signed), len(signed)))

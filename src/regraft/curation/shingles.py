@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 
 from regraft.corpus.engine import col, evaluate
 from regraft.corpus.engine import functions as F
+
+pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
 
 SHINGLE = 5
 """Words. Source: arXiv:2406.17557 (FineWeb), 5-grams [R]."""
@@ -35,14 +38,10 @@ def normalised(texts: pa.Array) -> pa.LargeStringArray:
 
     A text of nothing but punctuation stays as it is: two of them are alike when they are equal.
     """
-    made = evaluate({"text": texts}, normal=_normal_form(col("text")))
-    return made.column("normal").cast(pa.large_string()).combine_chunks()
-
-
-def _normal_form(text: Any) -> Any:
-    spaced = F.regexp_replace(text, f"{_SPACELESS}|{_PUNCTUATION}", " $1 ")
-    plain = F.normalize(spaced, remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
-    return F.when(plain != "", plain).otherwise(text)
+    spaced = F.regexp_replace(col("text"), f"{_SPACELESS}|{_PUNCTUATION}", " $1 ")
+    normal = F.normalize(spaced, remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
+    made = evaluate({"text": texts}, normal=normal).column("normal").cast(pa.large_string()).combine_chunks()
+    return pc.if_else(pc.equal(made, ""), texts.cast(pa.large_string()), made)
 
 
 def shingles(texts: pa.LargeStringArray) -> list[Hashes]:
@@ -96,7 +95,15 @@ def _shingles(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> li
     whole = (lasts - firsts == SHINGLE - 1) | (firsts == of_text[texts])  # [W]; a text of fewer words is one shingle
     hashes = _hashes(data, starts[whole], ends[lasts[whole]])
     bounds = np.searchsorted(texts[whole], np.arange(len(offsets)))
-    return [np.unique(hashes[a:b]) for a, b in pairwise(bounds)]
+    return [_distinct(hashes[a:b]) for a, b in pairwise(bounds)]
+
+
+def _distinct(hashes: Hashes) -> Hashes:
+    """Return the hashes sorted, each once; twice as fast as `np.unique` on so few."""
+    found = np.sort(hashes)
+    first = np.ones(len(found), np.bool_)
+    np.not_equal(found[1:], found[:-1], out=first[1:])
+    return found[first]
 
 
 def _words(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:

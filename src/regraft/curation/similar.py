@@ -175,11 +175,17 @@ def verified(
         return Found(*(np.empty(0, FOUND)[name] for name in ("dropped", "kept", "similarity", "exact")))
     numbers = np.sort(np.concatenate(clusters))
     rows = dict(signed.by_shard(numbers))
-    shingled = each(ShingleShard(), {f"{s:05}": (signed.paths[s], rows[s]) for s in rows}, ctx, "shingles")
+    shingled = each(
+        ShingleShard(),
+        {f"{s:05}": (signed.paths[s], rows[s]) for s in rows},
+        ctx,
+        "shingles",
+        num_documents=len(numbers),
+    )
     folders = {int(name): piece.folder for name, piece in shingled.items()}
     candidates = _candidates(signed, entries, clusters, numbers, folders)
     work = VerifyClusters(signed, folders, min_similarity)
-    done = each(work, dict(_parts(candidates)), ctx, "verify", unit="parts")
+    done = each(work, dict(_parts(candidates)), ctx, "verify", unit="parts", num_documents=len(numbers))
     found = np.sort(np.concatenate([np.load(piece.folder / "found.npy") for piece in done.values()]), order="dropped")
     return Found(found["dropped"], found["kept"], found["similarity"], found["exact"])
 
