@@ -1,4 +1,5 @@
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def test_what_is_committed_is_not_done_again(tmp_path: Path) -> None:
     items = {"a": 1, "b": 2, "c": -3}
     with pytest.raises(RegraftError, match="-3 is negative"):
         each(work, items, ctx, "double")
-    (ctx.scratch / "double" / "b.json").unlink()  # as if killed between the folder and its record
+    shutil.rmtree(ctx.scratch / "double" / "b")
+    (ctx.scratch / "double" / "b.12345678.part").mkdir()  # as a kill leaves it
     done = each(work, {**items, "c": 3}, ctx, "double")
     assert [piece.counts["doubled"] for piece in done.values()] == [2, 4, 6]
     assert sorted((tmp_path / "log").read_text().split()) == ["1", "2", "2", "3"]
@@ -89,3 +91,15 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, caplog: pytest.Lo
 def test_a_worker_that_cannot_say_where_it_dies_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RegraftError, match="b: a worker process died on it and cannot say where"):
         each(AlwaysDies(), {"b": 0}, context(tmp_path), "work", isolated=True)
+
+
+def test_two_attempts_at_a_piece_do_not_meet(tmp_path: Path) -> None:
+    """The worker of a killed run may still be at work when the next run does the same piece."""
+    ctx = context(tmp_path)
+    stale = ctx.scratch / "double" / "a.0badcafe.part"
+    stale.mkdir(parents=True)
+    (stale / "half").write_text("written")
+    assert each(Double(tmp_path / "log"), {"a": 4}, ctx, "double")["a"].counts == {"doubled": 8}
+    assert (stale / "half").exists()
+    with pytest.raises(OSError, match="not empty|exists"):
+        stale.rename(ctx.scratch / "double" / "a")

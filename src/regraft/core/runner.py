@@ -132,7 +132,7 @@ def _make(
         check_unchanged(item.located, Hashes(execution.hashes))
         manifest = _manifest(item, made, metrics, ctx.out, clock, execution)
         artifact = seal(ctx.out, manifest, store.path(item.id))
-    shutil.rmtree(ctx.scratch)
+    shutil.rmtree(ctx.scratch, ignore_errors=True)  # a worker of a killed run may still write there
     LOG.info("%s: done in %.1f s", item.step.name, manifest.provenance.seconds)
     return artifact
 

@@ -10,6 +10,7 @@ the same place is told to pass over that place.
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ SERIAL = 2000
 """Documents below which starting worker processes costs more than it saves."""
 PIECES_PER_WORKER = 32
 """After which worker processes are replaced, since libraries grow with every text that they see."""
+
+DONE = "done.json"
+"""In the folder of a piece: what the work returned."""
 
 Counts = Mapping[str, Any]
 
@@ -63,8 +67,8 @@ def each(
     """
     pieces = _Pieces(work, ctx.scratch / label)
     (ctx.scratch / label).mkdir(parents=True, exist_ok=True)
-    missing = [name for name in items if not pieces.record(name).exists()]
-    begun = [name for name in missing if pieces.part(name).exists()]  # by a run that was killed
+    missing = [name for name in items if not pieces.is_done(name)]
+    begun = [name for name in missing if pieces.is_begun(name)]  # by a run that was killed
     with ctx.track(label, len(items), unit, done=len(items) - len(missing)) as ticker:
         for name in begun:
             _do_alone(pieces, name, items[name], ctx)
@@ -81,7 +85,7 @@ def gather(done: Mapping[str, Done], out: Path) -> None:
     """Put the files of all pieces into `out`, without copying them where the file system can link."""
     for piece in done.values():
         for path in sorted(piece.folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.name != DONE:
                 target = out / path.relative_to(piece.folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
@@ -90,11 +94,16 @@ def gather(done: Mapping[str, Done], out: Path) -> None:
                     shutil.copyfile(path, target)
 
 
+def name_of(out: Path) -> str:
+    """Return the name of the item that is worked on in the folder `out`."""
+    return out.name.partition(".")[0]
+
+
 class Lifeline:
     """Where in its piece a worker is, for whoever finds it dead."""
 
     def __init__(self, out: Path) -> None:
-        self._at, self._skip = out.with_suffix(".at"), out.with_suffix(".skip")
+        self._at, self._skip = out.with_suffix(".at"), out.with_name(f"{name_of(out)}.skip")
         self._file = -1
 
     def say(self, place: int) -> None:
@@ -125,36 +134,44 @@ class Lifeline:
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """How pieces are committed: first the folder, then its record."""
+    """How a piece is committed: its folder, figures included, gets its name by one rename.
+
+    Each attempt has a folder of its own, since the worker of a killed run may still be at it: whichever is done first
+    counts, and both make the same.
+    """
 
     work: Work
     root: Path
 
-    def __call__(self, name: str, item: Any) -> None:
-        part, folder, record = self.part(name), self.root / name, self.record(name)
-        for leftover in (part, folder):
-            shutil.rmtree(leftover, ignore_errors=True)
+    def __call__(self, name: str, attempt: tuple[str, Any]) -> None:
+        token, item = attempt
+        part = self.part(name, token)
         part.mkdir()
         counts = self.work(item, part)
-        part.rename(folder)
-        written = record.with_suffix(".json-part")
-        written.write_text(json.dumps(counts), "utf-8")
-        written.replace(record)
+        (part / DONE).write_text(json.dumps(counts), "utf-8")
+        try:
+            part.rename(self.root / name)
+        except OSError:
+            if not self.is_done(name):
+                raise
 
-    def part(self, name: str) -> Path:
-        return self.root / f"{name}.part"
+    def part(self, name: str, token: str) -> Path:
+        return self.root / f"{name}.{token}.part"
 
-    def record(self, name: str) -> Path:
-        return self.root / f"{name}.json"
+    def is_begun(self, name: str) -> bool:
+        return any(self.root.glob(f"{name}.*.part"))
+
+    def is_done(self, name: str) -> bool:
+        return (self.root / name / DONE).exists()
 
     def done(self, name: str) -> Done:
-        return Done(self.root / name, json.loads(self.record(name).read_text("utf-8")))
+        return Done(self.root / name, json.loads((self.root / name / DONE).read_text("utf-8")))
 
 
 def _do_here(pieces: _Pieces, items: Mapping[str, Any]) -> Iterator[str]:
     """Do the items in this process and yield the name of each that is done."""
     for name, item in items.items():
-        pieces(name, item)
+        pieces(name, (_token(), item))
         yield name
 
 
@@ -163,13 +180,13 @@ def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context) -> Ite
     for names in _runs(list(items), PIECES_PER_WORKER * ctx.execution.workers):
         told: set[str] = set()
         try:
-            for name in run_tasks(pieces, {name: items[name] for name in names}, ctx.execution):
+            for name in run_tasks(pieces, {name: (_token(), items[name]) for name in names}, ctx.execution):
                 told.add(name)
                 yield name
         except WorkerDied as death:
-            ctx.log.warning("%s Doing the pieces that were begun one at a time.", death)
+            ctx.log.warning("%s Doing the pieces that were not finished one at a time.", death)
             for name in names:
-                if not pieces.record(name).exists():
+                if not pieces.is_done(name):
                     _do_alone(pieces, name, items[name], ctx)
                 if name not in told:
                     yield name
@@ -177,13 +194,14 @@ def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context) -> Ite
 
 def _do_alone(pieces: _Pieces, name: str, item: Any, ctx: Context) -> None:
     """Do one item in a worker of its own, passing over the places at which workers die twice."""
-    lifeline = Lifeline(pieces.part(name))
     died_at: int | None = None
     while True:
+        token = _token()
         try:
-            list(run_tasks(pieces, {name: item}, ctx.execution))
+            list(run_tasks(pieces, {name: (token, item)}, ctx.execution))
             return
         except WorkerDied as death:
+            lifeline = Lifeline(pieces.part(name, token))
             place = lifeline.last()
             if place is None or place in lifeline.deadly:
                 raise RegraftError(
@@ -194,6 +212,11 @@ def _do_alone(pieces: _Pieces, name: str, item: Any, ctx: Context) -> None:
                 lifeline.pass_over(place)
                 ctx.log.warning("%s: passing over document %d, on which workers die.", name, place)
             died_at = place
+
+
+def _token() -> str:
+    """Return what tells one attempt from another."""
+    return secrets.token_hex(4)
 
 
 def _runs(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:

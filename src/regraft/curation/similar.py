@@ -20,7 +20,7 @@ from regraft.core import Context
 from regraft.corpus import tables
 from regraft.corpus.document import Reject, reject_row
 from regraft.corpus.rows import ROWS, Tally
-from regraft.corpus.work import Counts, each
+from regraft.corpus.work import Counts, each, name_of
 from regraft.curation.minhash import Signed, most_alike
 from regraft.curation.shingles import Hashes, jaccard, normalised, shingles
 
@@ -231,7 +231,7 @@ class WriteShard:
 
     def __call__(self, item: tuple[Path, Rows, list[Reject]], out: Path) -> Counts:
         path, rows, why = item
-        name, first, tally = f"{out.stem}.parquet", 0, Tally()
+        name, first, tally = f"{name_of(out)}.parquet", 0, Tally()
         with (
             tables.Writer(out / tables.DOCUMENTS_FOLDER / name, tables.DOCUMENTS) as kept,
             tables.Writer(out / tables.REJECTS_FOLDER / name, tables.REJECTS) as rejected,
