@@ -60,7 +60,7 @@ def headline(store: Store, record: Run) -> list[str]:
 
 
 def _sections(evidence: "Evidence") -> list[Section]:
-    from regraft.report import cost, documents, results, training
+    from regraft.report import cost, curation, documents, results, training
 
     return [
         results.headline(evidence),
@@ -69,6 +69,7 @@ def _sections(evidence: "Evidence") -> list[Section]:
         training.budget(evidence),
         training.course(evidence),
         documents.funnel(evidence),
+        curation.found(evidence),
         documents.samples(evidence),
         cost.cost(evidence),
         cost.lineage(evidence),
