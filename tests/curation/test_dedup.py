@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.curation import similar
 from regraft.curation.dedup import DedupConfig, deduplicate
-from regraft.curation.minhash import Signed, band_hashes, components, groups
+from regraft.curation.minhash import Signed, band_hashes, components, groups, normalised
 from regraft.curation.similar import COMPARED
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 from tests.curation.grams import similarity
@@ -156,3 +157,16 @@ def test_rejects_name_the_true_similarity(tmp_path: Path) -> None:
     assert match
     assert {match[1], reject["id"]} == {"a", "b"}
     assert float(match[2]) == pytest.approx(similarity(original, near), abs=5e-4)
+
+
+def test_signatures_see_texts_in_one_form() -> None:
+    texts = ["Don't  STOP,\nit", "你好，世界。Hi", "é", "e\u0301", "…", "", "“接到”——老根"]
+    assert normalised(pa.array(texts)).to_pylist() == [
+        "dont stop it",
+        "你 好 世 界 hi",
+        "e\u0301",
+        "e\u0301",
+        "…",
+        "",
+        "接 到 老 根",
+    ]

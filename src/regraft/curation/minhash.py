@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,9 @@ from regraft.corpus.engine import col, evaluate
 from regraft.corpus.engine import functions as F
 from regraft.corpus.rows import num_documents
 from regraft.corpus.work import Counts, Done, each
-from regraft.curation.shingles import SHINGLE, normalised
+from regraft.curation.shingles import SHINGLE
+
+pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
 
 BATCH = 512
 Signatures = npt.NDArray[np.uint32]
@@ -56,7 +59,7 @@ class SignShard:
         flat = made.column("signature").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         entries = np.empty(batch.num_rows, ENTRY)
         entries["id"], entries["digest"] = made.column("id").to_numpy(), made.column("digest").to_numpy()
-        entries["length"] = pyarrow.compute.utf8_length(texts).to_numpy(zero_copy_only=False)  # pyright: ignore[reportAttributeAccessIssue]
+        entries["length"] = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
         return flat.astype(np.uint32).reshape(batch.num_rows, -1), entries
 
 
@@ -101,6 +104,23 @@ def sign(corpora: Sequence[Artifact], bands: int, rows: int, ctx: Context) -> Si
     done: Mapping[str, Done] = each(SignShard(bands, rows), items, ctx, "minhash", num_documents=size)
     counts = [piece.counts["documents"] for piece in done.values()]
     return Signed(paths, [piece.folder for piece in done.values()], np.cumsum([0, *counts], dtype=np.int64))
+
+
+def normalised(texts: pa.Array) -> pa.LargeStringArray:
+    """Return the texts as signatures see them: NFD, lower case, no punctuation, one space between words: [N].
+
+    The engine splits at spaces only: CJK characters are set apart, or a Chinese sentence would be one word and Chinese
+    near duplicates would never meet. A text of nothing but punctuation stays as it is.
+    """
+    spaced = F.regexp_replace(col("text"), f"{_SPACELESS}|{_PUNCTUATION}", " $1 ")
+    normal = F.normalize(spaced, remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
+    made = evaluate({"text": texts}, normal=normal).column("normal").cast(pa.large_string()).combine_chunks()
+    return pc.if_else(pc.equal(made, ""), texts.cast(pa.large_string()), made)
+
+
+_SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])"
+_PUNCTUATION = "[\u2010-\u2027\u3001-\u3003\u3008-\u301f\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+"""Of other scripts than Latin: what the engine's `remove_punct` does not know."""
 
 
 def band_hashes(signatures: Signatures, bands: int) -> npt.NDArray[np.uint64]:

@@ -22,7 +22,8 @@ from regraft.corpus.document import Reject, reject_row
 from regraft.corpus.rows import ROWS, Tally
 from regraft.corpus.work import Counts, each, name_of
 from regraft.curation.minhash import Signed, most_alike
-from regraft.curation.shingles import Hashes, jaccard, normalised, shingles
+from regraft.curation.ngrams import Hashes
+from regraft.curation.shingles import jaccard, shingles
 
 pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
 
@@ -72,7 +73,7 @@ class ShingleShard:
             for batch in tables.batches(path, tables.DOCUMENTS, ROWS, ["text"]):
                 start, stop = np.searchsorted(rows, [first, first + batch.num_rows])
                 texts = batch.column("text").take(pa.array(rows[start:stop] - first))
-                for hashes in shingles(normalised(texts)) if len(texts) else ():
+                for hashes in shingles(texts.to_pylist()):
                     file.write(hashes.tobytes())
                     sizes.append(len(hashes))
                 first += batch.num_rows
