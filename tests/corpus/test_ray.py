@@ -25,7 +25,8 @@ copies = [text.replace("bark", "rind", 1) for text in texts]
 documents = [Document(id=f"{n}", text=text, source="s", language="en") for n, text in enumerate(texts + copies)]
 docs = corpus(documents, per_shard=20)
 kept = filter_documents.step("kept", FilterConfig(filters=(GopherQuality(),)), docs=docs)
-made = make(deduplicate.step("unique", DedupConfig(), docs=kept), Path(sys.argv[2]), Execution(engine=sys.argv[1], workers=2))
+execution = Execution(engine=sys.argv[1], workers=2)
+made = make(deduplicate.step("unique", DedupConfig(), docs=kept), Path(sys.argv[2]), execution)
 print(json.dumps([made.manifest.content_digest, made.manifest.metrics["documents"]]))
 """
 

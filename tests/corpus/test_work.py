@@ -101,5 +101,5 @@ def test_two_attempts_at_a_piece_do_not_meet(tmp_path: Path) -> None:
     (stale / "half").write_text("written")
     assert each(Double(tmp_path / "log"), {"a": 4}, ctx, "double")["a"].counts == {"doubled": 8}
     assert (stale / "half").exists()
-    with pytest.raises(OSError, match="not empty|exists"):
+    with pytest.raises(OSError, match=r"not empty|exists"):
         stale.rename(ctx.scratch / "double" / "a")

@@ -9,7 +9,7 @@ from regraft.report import curation
 from regraft.report.collect import collect
 from tests.corpus.given import corpus
 
-WORDS = "bark leaf root stem wood seed graft scion stock tree bud cambium".split()
+WORDS = ["bark", "leaf", "root", "stem", "wood", "seed", "graft", "scion", "stock", "tree", "bud", "cambium"]
 
 
 def text(start: int, length: int = 200) -> str:

@@ -97,5 +97,7 @@ def applied(kernel: Callable[[Document], Outcome], document: Document) -> Outcom
     """Return what the kernel makes of a document; an exception becomes a reject."""
     try:
         return kernel(document)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in a library of Rust is no Exception
         return Reject("error", f"{type(error).__name__}: {error}")

@@ -18,8 +18,8 @@ from tokenizers import Tokenizer
 
 from regraft.core import Artifact, ConfigError, Context, SchemaError
 from regraft.corpus import tables
-from regraft.corpus.tokens import NO_TOPIC
 from regraft.corpus.rows import num_documents
+from regraft.corpus.tokens import NO_TOPIC
 from regraft.corpus.work import Counts, Done, each
 
 pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
