@@ -6,7 +6,7 @@ import re
 def grams(text: str) -> frozenset[str]:
     """Return the word 5-grams of a text: lower case, no punctuation, CJK characters one by one."""
     words = re.findall(
-        r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|(?:(?![\u3040-\u30ff\u3400-\u9fff])[\w\u0300-\u036f])+",
+        r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|(?:(?![\u3040-\u30ff\u3400-\u9fff])(?:[^\W_]|[\u0300-\u036f]))+",
         text.lower(),
     )
     return frozenset(" ".join(words[n : n + 5]) for n in range(max(len(words) - 4, 1)))

@@ -9,7 +9,7 @@ from regraft.curation import ngrams
 from regraft.curation.ngrams import grams, hashed_tokens, hashed_words
 from regraft.curation.words import CJK
 
-WORD = re.compile(rf"[{CJK}]|(?:[^\W{CJK}]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f])+")
+WORD = re.compile(rf"[{CJK}]|(?:[^\W_{CJK}]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f])+")
 TEXTS = st.text(st.sampled_from("aB'’- .1_é́中文カ한हिन्दी\n\x00\U00020000😀ẞ")) | st.text(
     st.characters(max_codepoint=0x24F), max_size=200
 )

@@ -46,6 +46,7 @@ class Encoder:
     """A tokenizer with the tokens that open and close a document."""
 
     tokenizer: Tokenizer
+    vocab_size: int
     begin: int | None
     end: int | None
 
@@ -55,11 +56,8 @@ class Encoder:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # "<|endoftext|>" inside a document is text, not the end of it
-        return Encoder(tokenizer, _token_id(tokenizer, begin_token, path), _token_id(tokenizer, end_token, path))
-
-    @property
-    def vocab_size(self) -> int:
-        return max(self.tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+        size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+        return Encoder(tokenizer, size, _token_id(tokenizer, begin_token, path), _token_id(tokenizer, end_token, path))
 
     @property
     def dtype(self) -> str:

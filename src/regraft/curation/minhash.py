@@ -4,6 +4,7 @@
 hash of one band at a time and the number of its component.
 """
 
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -109,18 +110,26 @@ def sign(corpora: Sequence[Artifact], bands: int, rows: int, ctx: Context) -> Si
 def normalised(texts: pa.Array) -> pa.LargeStringArray:
     """Return the texts as signatures see them: NFD, lower case, no punctuation, one space between words: [N].
 
-    The engine splits at spaces only: CJK characters are set apart, or a Chinese sentence would be one word and Chinese
-    near duplicates would never meet. A text of nothing but punctuation stays as it is.
+    The words are those of `ngrams.py`, by which candidates are compared. The engine splits at spaces only: CJK
+    characters are set apart, or a Chinese sentence would be one word and Chinese near duplicates would never meet; and
+    its own way with punctuation would join "foo.bar" to one word. A text of nothing but punctuation stays as it is.
     """
-    spaced = F.regexp_replace(col("text"), f"{_SPACELESS}|{_PUNCTUATION}", " $1 ")
-    normal = F.normalize(spaced, remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
-    made = evaluate({"text": texts}, normal=normal).column("normal").cast(pa.large_string()).combine_chunks()
-    return pc.if_else(pc.equal(made, ""), texts.cast(pa.large_string()), made)
+    apart = F.regexp_replace(col("text"), r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])|[\p{P}\p{S}]", " $1 ")
+    normal = F.normalize(apart, lowercase=True, nfd_unicode=True, white_space=True)
+    made = evaluate({"text": _without_ascii_marks(texts)}, normal=normal).column("normal")
+    said = made.cast(pa.large_string()).combine_chunks()
+    return pc.if_else(pc.equal(said, ""), texts.cast(pa.large_string()), said)
 
 
-_SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])"
-_PUNCTUATION = "[\u2010-\u2027\u3001-\u3003\u3008-\u301f\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
-"""Of other scripts than Latin: what the engine's `remove_punct` does not know."""
+def _without_ascii_marks(texts: pa.Array) -> pa.LargeStringArray:
+    """Return the texts with spaces for ASCII punctuation: all bytes at once, ten times as fast as a pattern."""
+    given = texts.cast(pa.large_string())
+    _, offsets, data = given.buffers()
+    spaced = pa.py_buffer((data or b"") and data.to_pybytes().translate(_MARKS_TO_SPACES))
+    return pa.LargeStringArray.from_buffers(len(given), offsets, spaced, offset=given.offset)
+
+
+_MARKS_TO_SPACES = bytes.maketrans(string.punctuation.encode(), b" " * len(string.punctuation))
 
 
 def band_hashes(signatures: Signatures, bands: int) -> npt.NDArray[np.uint64]:

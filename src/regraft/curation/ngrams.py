@@ -137,7 +137,7 @@ def _characters(digits_alike: bool) -> tuple[Classes, Hashes]:
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
     classes = np.full(len(everything), _GAP, np.uint8)
     marks = [point for point, character in enumerate(everything) if unicodedata.category(character)[0] == "M"]
-    classes[[match.start() for match in re.finditer(r"\w", everything)] + marks] = _LETTER
+    classes[[match.start() for match in re.finditer(r"[^\W_]", everything)] + marks] = _LETTER
     classes[[match.start() for match in re.finditer(f"[{CJK}]", everything)]] = _CJK
     folded = ((character, character.casefold()) for character in everything)
     points = np.fromiter((ord(small if len(small) == 1 else big) for big, small in folded), np.uint64)
