@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEER := bench/.venv-datatrove
 
 .PHONY: quickstart test slow check format bench clean
 
@@ -21,6 +22,9 @@ check: $(READY)  ## format, lint, types, import rule
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+bench: $(READY) $(PEER)/.ready  ## the claims, side by side with datatrove; hours on a machine that does nothing else
+	$(BIN)/python -m bench
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -32,5 +36,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
+$(PEER)/.ready: bench/peers/requirements-datatrove.txt
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --requirement bench/peers/requirements-datatrove.txt
+	@touch $@
+
 clean:  ## remove the virtual environment; the store and the downloads stay
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEER)

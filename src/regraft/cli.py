@@ -1,4 +1,4 @@
-"""The verbs: run, plan, report, rejects, trace, verify, recipes. Parameters are the recipe's own; this list does not grow."""
+"""The verbs: run, plan, report, rejects, trace, verify, recipes. Parameters are those of the recipe."""
 
 import sys
 from collections.abc import Sequence

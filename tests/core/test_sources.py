@@ -1,10 +1,11 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from regraft.core import ConfigError, Execution, RawFiles, Store, plan, run
-from regraft.core.sources import Hashes, check_unchanged
+from regraft.core.sources import Hashes, check_unchanged, pin
 from tests.core.stages import CopyConfig, copy_files
 
 
@@ -73,3 +74,28 @@ def test_a_file_that_changes_after_the_plan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d" / "b.txt").write_text("changed")
     with pytest.raises(ConfigError, match=r"b\.txt was changed since this run was planned"):
         check_unchanged(located, Hashes(execution.hashes))
+
+
+def test_few_files_are_spread_evenly_and_no_other_is_read(tmp_path: Path) -> None:
+    for n in range(10):
+        (tmp_path / f"{n}.txt").write_text(f"{n}")
+    hashes, located = Hashes(tmp_path / "cache" / "hashes.json"), {}
+    files = RawFiles(root=".", pattern="*.txt", max_files=3)
+    pinned = pin(files, tmp_path, hashes, located)
+    assert [file.name for file in pinned.files] == ["0.txt", "3.txt", "6.txt"]
+    assert len(json.loads((tmp_path / "cache" / "hashes.json").read_text())) == 3
+    assert pin(RawFiles(root=".", pattern="*.txt", max_files=99), tmp_path, hashes, located) == pin(
+        RawFiles(root=".", pattern="*.txt"), tmp_path, hashes, located
+    )
+    with pytest.raises(ConfigError, match="max_files is -1"):
+        pin(RawFiles(root=".", pattern="*.txt", max_files=-1), tmp_path, hashes, located)
+
+
+def test_an_odd_entry_is_said_and_folders_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "folder.txt").mkdir()
+    hashes = Hashes(tmp_path / "hashes.json")
+    assert len(pin(RawFiles(root=".", pattern="*.txt"), tmp_path, hashes, {}).files) == 1
+    (tmp_path / "b.txt").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match=r"b\.txt is a link that leads nowhere"):
+        pin(RawFiles(root=".", pattern="*.txt"), tmp_path, hashes, {})

@@ -1,16 +1,19 @@
 import gzip
 import json
+import os
 from codecs import BOM_UTF8
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
-from regraft.core import Artifact, ConfigError, RawFiles, Step, StepFailed
-from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, PlainText, _Take, ingest  # pyright: ignore[reportPrivateUsage]
-from regraft.corpus.readers import Record
-from regraft.corpus.rows import CorpusWriter
+from regraft.core import Artifact, ConfigError, Execution, RawFiles, Step, StepFailed
+from regraft.corpus import ingest as ingest_module
+from regraft.corpus import reading, rows, tables
+from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, PlainText, groups, ingest
+from regraft.corpus.readers import Record, Unreadable
 from tests.corpus.given import digest_of, documents_of, make, rejects_of
 
 
@@ -85,14 +88,10 @@ def test_ids_differ_inside_a_file_and_between_files(tmp_path: Path, folder: Path
         assert len({row["id"] for row in documents_of(made)}) == 6
 
 
-def test_only_what_is_needed_is_remembered(tmp_path: Path) -> None:
-    config = step(tmp_path, files=RawFiles(root=str(tmp_path))).config
-    for unique, texts, ids in ((False, 0, 1), (True, 20, 0)):
-        with CorpusWriter(tmp_path / str(unique), "ingest") as writer:
-            take = _Take(replace(config, unique=unique), writer)
-            for n in range(20):
-                take(f"file {n}", Record(place="", text=f"text {n}"))
-        assert (writer.tally["documents"], len(take.texts), len(take.ids)) == (20, texts, ids)
+def test_memory_of_texts_is_bounded(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "a.jsonl").write_text('{"text": "one"}\n' * 7)
+    monkeypatch.setattr(reading, "REMEMBERED", 3)
+    assert len({row["id"] for row in documents_of(make(step(folder), tmp_path))}) == 7
 
 
 def test_ids_do_not_depend_on_position(tmp_path: Path, folder: Path) -> None:
@@ -105,13 +104,77 @@ def test_ids_do_not_depend_on_position(tmp_path: Path, folder: Path) -> None:
     assert len(ids[0]) == 4
 
 
-def test_unique_drops_what_was_read_before(tmp_path: Path, folder: Path) -> None:
-    (folder / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
-    (folder / "b.jsonl").write_text('{"text": "two"}\n{"text": "three"}\n')
-    made = make(step(folder, unique=True), tmp_path)
-    assert [row["text"] for row in documents_of(made)] == ["one", "two", "three"]
-    assert reasons_of(made) == {"b.jsonl:1": "repeated"}
-    assert len(documents_of(make(step(folder, max_documents=1), tmp_path))) == 1
+def test_a_sample_is_spread_over_the_files(tmp_path: Path, folder: Path) -> None:
+    for file in range(10):
+        (folder / f"{file}.jsonl").write_text("".join(f'{{"text": "{file}.{n}"}}\n' for n in range(100)))
+    few = [row["text"] for row in documents_of(make(step(folder, sample=5), tmp_path))]
+    assert few == ["0.0", "2.0", "4.0", "6.0", "8.0"]
+    many = [row["text"] for row in documents_of(make(step(folder, sample=21), tmp_path))]
+    assert many == [f"{file}.{n}" for file in range(10) for n in range(3)]
+    chosen = RawFiles(root=str(folder), max_files=2)
+    assert len(documents_of(make(step(folder, files=chosen, sample=6), tmp_path))) == 6
+
+
+def test_groups_of_files_do_not_show_in_the_documents(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in range(7):
+        (folder / f"{file}.jsonl").write_text("".join(f'{{"text": "{file}.{n}"}}\n' for n in range(20)))
+    one = make(step(folder), tmp_path / "one")
+    monkeypatch.setattr(ingest_module, "GROUP_FILES", 3)
+    monkeypatch.setattr(rows, "SHARD_BYTES", 30)
+    many = make(step(folder), tmp_path / "many", Execution(cache=tmp_path, workers=1))
+    assert digest_of(many) == digest_of(one)
+    shards = [path.name for path in tables.shards(many.path, "documents")]
+    assert shards[:2] == ["000000-00000.parquet", "000000-00001.parquet"]
+    assert {name[:6] for name in shards} == {"000000", "000001", "000002"}
+
+
+def test_large_files_are_groups_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_module, "GROUP_BYTES", 10)
+    files = [(name, tmp_path / name) for name in "abcde"]
+    for (_, path), size in zip(files, (4, 4, 99, 5, 6), strict=True):
+        path.write_bytes(bytes(size))
+    assert [[name for name, _ in group.files] for group in groups(files)] == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_workers_make_the_same_shards(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in range(4):
+        (folder / f"{file}.jsonl").write_text("".join(f'{{"text": "{file}.{n}"}}\n' for n in range(20)))
+    monkeypatch.setattr(ingest_module, "GROUP_FILES", 1)
+    made = [make(step(folder), tmp_path / str(n), Execution(cache=tmp_path, workers=n)) for n in (1, 2)]
+    assert made[0].manifest.content_digest == made[1].manifest.content_digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadly:
+    """Reads a line a record; ends the process on the word "die"."""
+
+    def records(self, name: str, file: BinaryIO) -> Iterator[Record | Unreadable]:
+        for line in file:
+            if line == b"die\n":
+                os._exit(9)
+            yield Record(place=name, text=line.decode())
+
+
+def test_a_file_on_which_workers_die_loses_its_rest_only(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.txt").write_text("one\ntwo\n")
+    (folder / "b.txt").write_text("three\ndie\nfour\n")
+    (folder / "c.txt").write_text("five\n")
+    (folder / "d.txt").write_text("six\n")
+    monkeypatch.setattr(ingest_module, "GROUP_FILES", 3)
+    made = make(step(folder, reader=Deadly()), tmp_path, Execution(cache=tmp_path / "cache", workers=2))
+    assert [row["text"].strip() for row in documents_of(made)] == ["one", "two", "three", "five", "six"]
+    assert reasons_of(made) == {"b.txt": "worker_died"}
+
+
+def test_language_and_format_come_from_record_or_source(tmp_path: Path, folder: Path) -> None:
+    (folder / "a.jsonl").write_text('{"text": "one", "l": "de"}\n{"text": "two"}\n')
+    made = make(step(folder, reader=JsonLines(language="l"), language="en", format="code"), tmp_path)
+    assert [row["language"] for row in documents_of(made)] == ["de", "en"]
+    assert json.loads(documents_of(made)[0]["meta"]) == {"file": "a.jsonl", "format": "code"}
 
 
 def test_pages_are_decoded_by_what_they_say(tmp_path: Path, folder: Path) -> None:
@@ -123,7 +186,7 @@ def test_pages_are_decoded_by_what_they_say(tmp_path: Path, folder: Path) -> Non
     made = make(step(folder, reader=HtmlPages()), tmp_path)
     assert ["软件包管理系统" in row["text"] for row in documents_of(made)] == [True, True]
     assert json.loads(documents_of(made)[0]["meta"]) == {"file": "gbk.html", "format": "html"}
-    assert reasons_of(made) == {"broken.html": "encoding", "empty.html": "empty"}
+    assert reasons_of(made) == {"broken.html": "encoding", "empty.html": "empty_file"}
 
 
 def test_gzip_is_read_and_a_cut_one_is_said(tmp_path: Path, folder: Path) -> None:
@@ -131,7 +194,7 @@ def test_gzip_is_read_and_a_cut_one_is_said(tmp_path: Path, folder: Path) -> Non
     (folder / "a.jsonl.gz").write_bytes(data)
     (folder / "b.jsonl.gz").write_bytes(data[:-9])
     made = make(step(folder), tmp_path)
-    assert reasons_of(made)["b.jsonl.gz"] == "broken_gzip"
+    assert reasons_of(made)["b.jsonl.gz:byte 0"] == "broken_stream"
     assert documents_of(made)[0]["text"] == "one"
 
 
@@ -154,7 +217,7 @@ def test_no_text_at_all_is_an_error(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(StepFailed, match=r"read 1 documents and kept none: \{'rejected.missing_field': 1\}"):
         make(step(folder), tmp_path)
     (folder / "a.jsonl").write_text("")
-    with pytest.raises(StepFailed, match="the input is empty"):
+    with pytest.raises(StepFailed, match=r"rejected\.empty_file"):
         make(step(folder), tmp_path)
 
 

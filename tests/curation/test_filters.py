@@ -159,6 +159,7 @@ def test_workers_know_a_filter_out_of_a_file_of_the_user(tmp_path: Path, monkeyp
     own = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "own_recipe", own)
     spec.loader.exec_module(own)
+    monkeypatch.setattr("regraft.corpus.work.SERIAL", 0)
     monkeypatch.chdir(tmp_path / "elsewhere")
     docs = corpus([document(text, id_=text) for text in ("quiet", "LOUD", "LOU")], per_shard=1)
     step = filter_documents.step("own", FilterConfig(filters=(own.NoShouting(),)), docs=docs)

@@ -9,7 +9,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +34,15 @@ class RawFiles:
     root: str
     """A folder or a single file; a relative path is taken from the data root of the run. Empty once pinned."""
     pattern: str = "**/*"
-    """A glob below `root`."""
+    """A glob below `root`; folders that match are passed over."""
+    max_files: int = 0
+    """Only so many of them, spread evenly over the list, for a dry run: others are not even hashed. 0 for all."""
     files: tuple[SourceFile, ...] = ()
     """Filled when the run is planned."""
+
+
+THREADS = 8
+"""Files that are hashed at once: what keeps a network file system busy."""
 
 
 class Hashes:
@@ -56,6 +63,14 @@ class Hashes:
             known = self._known[key] = [stat.st_size, stat.st_mtime_ns, sha256_of(path)]
             self._changed = True
         return known[2]
+
+    def of_all(self, paths: Sequence[Path]) -> list[str]:
+        """Return the SHA-256 of each file, some read at once; what is done is remembered also when one fails."""
+        try:
+            with ThreadPoolExecutor(THREADS) as pool:
+                return list(pool.map(self.of, paths))
+        finally:
+            self.save()
 
     def save(self) -> None:
         """Write the cache file where there is something new."""
@@ -106,13 +121,37 @@ def _pin_files(raw: RawFiles, data_root: Path, hashes: Hashes, located: dict[Sou
     root = data_root / raw.root
     if not root.exists():
         raise ConfigError(f"{place}: {root} does not exist. Give an existing file or folder, or set --data.")
-    paths = [root] if root.is_file() else sorted(p for p in root.glob(raw.pattern) if p.is_file())
+    base, paths = (root.parent, [root]) if root.is_file() else (root, sorted(_matches(root, raw.pattern, place)))
     if not paths:
         raise ConfigError(f"{place}: no file in {root} matches {raw.pattern!r}.")
-    base = root.parent if root.is_file() else root
-    files = [SourceFile(name=p.relative_to(base).as_posix(), sha256=hashes.of(p)) for p in paths]
-    located.update(zip(files, paths, strict=True))
+    if raw.max_files < 0:
+        raise ConfigError(f"{place}: max_files is {raw.max_files}; it is a count, 0 for all.")
+    number = min(raw.max_files or len(paths), len(paths))
+    chosen = [paths[i * len(paths) // number] for i in range(number)]
+    names = [path.relative_to(base).as_posix() for path in chosen]
+    files = [SourceFile(name=n, sha256=h) for n, h in zip(names, _hashed(chosen, hashes, place), strict=True)]
+    located.update(zip(files, chosen, strict=True))
     return RawFiles(root="", pattern="", files=tuple(files))
+
+
+def _matches(root: Path, pattern: str, place: str) -> Iterator[Path]:
+    """Yield the files that match; what is neither file nor folder is not passed over in silence."""
+    for path in root.glob(pattern):
+        if path.is_file():
+            yield path
+        elif not path.is_dir():
+            what = "a link that leads nowhere" if path.is_symlink() else "no regular file"
+            raise ConfigError(f"{place}: {path} is {what}. Remove it, or name a pattern that leaves it out.")
+
+
+def _hashed(paths: Sequence[Path], hashes: Hashes, place: str) -> list[str]:
+    try:
+        return hashes.of_all(paths)
+    except OSError as error:
+        raise ConfigError(
+            f"{place}: {error.filename} cannot be read ({error.strerror}). Make it readable, or name a pattern that "
+            "leaves it out."
+        ) from error
 
 
 def sha256_of(path: Path) -> str:

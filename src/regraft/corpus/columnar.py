@@ -89,9 +89,9 @@ class ArrowTable(_Table):
     def records(self, name: str, file: BinaryIO) -> Iterator[Record | Unreadable]:
         import pyarrow as pa
 
-        first, number = 1, 0
+        first = 1
         try:
-            for number, batch in enumerate(self._batches(file)):
+            for batch in self._batches(file):
                 if missing := self._missing(name, batch.schema.names):
                     yield missing
                     return

@@ -1,4 +1,4 @@
-"""Raw files decompressed by the ending of their names: never more in memory than is asked for, and loud where one is cut.
+"""Raw files decompressed by the ending of their names: bounded in memory, and loud where a stream is cut.
 
 A file may hold several compressed members back to back, as `cat a.gz b.gz` and every WARC archive do.
 """
@@ -54,7 +54,7 @@ def codec_of(name: str) -> Codec | None:
             from isal import igzip_lib
 
             new = lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)  # noqa: E731
-            return Codec("gzip", b"\x1f\x8b\x08", new, (igzip_lib.error, EOFError))
+            return Codec("gzip", b"\x1f\x8b\x08", new, (cast(Any, igzip_lib.IsalError), EOFError))
         case ".zst" | ".zstd":
             from backports import zstd
 

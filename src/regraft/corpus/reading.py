@@ -90,11 +90,12 @@ class _Maker:
 
     def _id(self, record: Record) -> str:
         """Return the id; the same text once more in one file gets another one."""
-        era, self.read = divmod(self.read, REMEMBERED)[0], self.read + 1
+        era, number = divmod(self.read, REMEMBERED)
+        self.read += 1
+        if not number:
+            self.ids.clear()
         origin = f"{self.name}:{record.key}" if record.key else self.name
         origin += f"@{era}" if era else ""
-        if era and self.read % REMEMBERED == 1:
-            self.ids.clear()
         id_ = document_id(self.config.source, origin, record.text)
         self.ids[id_] += 1
         times = self.ids[id_]
@@ -108,7 +109,9 @@ def _watched(
     deadly = lifeline.deadly
     for place in places:
         if place in deadly:
-            yield unreadable(name, "worker_died", "twice at this place: a crash, or out of memory; the rest is not read")
+            yield unreadable(
+                name, "worker_died", "twice at this place: a crash, or out of memory; the rest is not read"
+            )
             return
         lifeline.say(place)
         record = next(records, None)

@@ -1,36 +1,68 @@
 """How deep the elements of a page lie inside each other, before anything is parsed.
 
-Parsers answer hostile or broken pages with time that grows with the square of the depth, or worse: 50,000 open `div`
-take a minute. The tags tell the depth in one pass.
+Parsers and extractors answer hostile or broken pages with time, and memory, that grows with the number of elements
+around each piece of text: they look through the text of each element in turn, and elements that are never closed are
+opened anew in every paragraph. The tags tell in one pass how much that will be.
 """
 
 import re
+from dataclasses import dataclass
 
-_MARKUP = re.compile(
-    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
-    r"|<script(?=[\s/>]).*?(?:</script(?=[\s/>])|\Z)"
-    r"""|<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"?+|'[^']*+'?+|[^\s>]*+))*+""",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Comments and scripts, whose tags are none, and tags up to their closing bracket; no part is read twice."""
-_UNCOUNTED = re.compile(
-    "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"  # never hold anything
-    "|html|head|body|p|li|dt|dd|option|tr|td|th|thead|tbody|tfoot|colgroup|caption"  # end without an end tag
+from regraft.curation.markup import tags
+
+_UNCOUNTED = frozenset(
+    (
+        *(
+            "area",
+            "base",
+            "br",
+            "col",
+            "embed",
+            "hr",
+            "img",
+            "input",
+            "link",
+            "meta",
+            "param",
+            "source",
+            "track",
+            "wbr",
+        ),
+        *("html", "head", "body", "p", "li", "dt", "dd", "option", "caption", "colgroup"),  # end without an end tag
+        *("tr", "td", "th", "thead", "tbody", "tfoot"),
+        "a",  # never lies inside itself
+    )
 )
 """Elements that do not get deeper by themselves."""
+_SELF_CLOSED = re.compile(r"/\s*>\Z")
+TAG = 20
+"""Characters that a tag counts for at least, since it becomes an element."""
 
 
-def nested_deeper(page: str, limit: int) -> bool:
-    """Return whether more than about `limit` elements of an HTML page lie inside each other.
+@dataclass(frozen=True, slots=True)
+class Nesting:
+    """How elements lie inside each other."""
+
+    depth: int
+    """Of the deepest element."""
+    work: int
+    """Sum over the characters of the page of the elements around each."""
+
+
+def nesting(page: str, max_depth: int, max_work: int) -> Nesting:
+    """Return how deep an HTML page is; no further than to where it goes beyond a bound.
 
     An end tag that is not that of the innermost element counts as one level more for what it takes away: a parser may
     ignore it. So badly nested pages count as too deep rather than too flat, and the time is linear in the page.
     """
     inside: list[str] = []
-    astray = 0
-    for match in _MARKUP.finditer(page):
+    astray = deepest = work = last = 0
+    for match in tags(page):
+        depth = len(inside) + astray
+        work += (max(match.end() - last, TAG)) * depth
+        last = match.end()
         name = (match["name"] or "").lower()
-        if not name or _UNCOUNTED.fullmatch(name) or (match[0].endswith("/") and _foreign(inside)):
+        if not name or name in _UNCOUNTED or (_SELF_CLOSED.search(match[0]) and _foreign(inside)):
             continue
         if not match["end"]:
             inside.append(name)
@@ -39,9 +71,10 @@ def nested_deeper(page: str, limit: int) -> bool:
         elif name in inside:
             del inside[-1 - inside[::-1].index(name)]
             astray += 1
-        if len(inside) + astray > limit:
-            return True
-    return False
+        deepest = max(deepest, len(inside) + astray)
+        if deepest > max_depth or work > max_work:
+            break
+    return Nesting(deepest, work + (len(page) - last) * (len(inside) + astray))
 
 
 def _foreign(inside: list[str]) -> bool:

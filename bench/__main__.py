@@ -1,0 +1,45 @@
+"""All benchmarks, one after the other: `python -m bench`. Makes the corpora and the tokenizer when they are missing.
+
+Nothing else should run on the machine. The results go to `bench/results`.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+CORPORA = Path("bench/.work/corpora")
+TOKENIZER = Path("bench/.work/tokenizer.json")
+SHARES = ("0.1", "0.3", "1")
+LARGE, SMALL = CORPORA / "1", CORPORA / "0.1"
+COMMON = ("--tokenizer", str(TOKENIZER))
+BENCHES = {
+    "filters": ("--corpus", str(SMALL)),
+    "dedup": ("--corpus", str(SMALL)),
+    "tokenizing": ("--corpus", str(SMALL), *COMMON),
+    "end_to_end": ("--corpus", str(LARGE), *COMMON),
+    "growth": ("--corpus", str(CORPORA), *COMMON),
+    "kill": ("--corpus", str(SMALL), *COMMON),
+}
+
+
+def python(module: str, *arguments: str) -> None:
+    """Run a module of the benchmarks; stop when it fails."""
+    subprocess.run([sys.executable, "-m", f"bench.{module}", *arguments], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("benches", nargs="*", default=list(BENCHES), help=f"of {', '.join(BENCHES)}")
+    given = parser.parse_args()
+    if not CORPORA.exists():
+        shares = [word for share in SHARES for word in ("--share", share)]
+        python("corpus", "--packages", "bench/.work/packages", "--out", str(CORPORA), *shares)
+    if not TOKENIZER.exists():
+        python("tokenizer", "--corpus", str(LARGE), "--out", str(TOKENIZER))
+    for name in given.benches:
+        python(name, *BENCHES[name])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regraft.curation.extract import Extract, ExtractConfig
+from regraft.curation.layout import SAVIOUR, layout
+from tests.curation.test_extract import page, text_of
+
+PROSE = "Words that stand outside of links, enough of them. "
+LINK = "<a href='/'>Some link</a> "
+
+
+def extracted(body: str) -> str:
+    return text_of(Extract(ExtractConfig())(page(f"<h1>Title</h1>{body}<p>The end of the page.</p>")))
+
+
+def test_lists_of_text_stay_wherever_they_stand_and_lists_of_links_go() -> None:
+    made = extracted(f"<ul><li>{PROSE}<ul><li>Inner words {LINK}</li></ul></li></ul><ul><li>{LINK * 9}</li></ul>")
+    assert "• " + PROSE.strip() in made
+    assert "    • Inner words Some link" in made
+    assert made.count("Some link") == 1
+
+
+def test_a_list_that_calls_itself_navigation_goes() -> None:
+    assert PROSE.strip() not in extracted(f"<ul class='docnav'><li>{PROSE}</li></ul>")
+
+
+@pytest.mark.parametrize("box", ["<div class='sidebar'>{}</div>", "<aside>{}</aside>"])
+def test_boxes_of_text_stay_and_boxes_of_links_go(box: str) -> None:
+    assert PROSE.strip() in extracted(box.format(PROSE))
+    assert PROSE.strip() not in extracted(box.format(PROSE + LINK * 9))
+
+
+def test_an_anchor_of_xhtml_is_no_link() -> None:
+    """As HTML it is never closed, and all that follows looks like a link."""
+    section = f"<div class='section'><a id='a'/><h2>Heading</h2><p>{PROSE}</p></div>"
+    assert "Heading" in extracted(f"<div><div>{section}</div></div>")
+    assert layout("<a id='a'/><a href=x>b</a>") == "<a href=x>b</a>"
+
+
+def test_a_chinese_full_stop_by_itself_stays() -> None:
+    assert "见此处。中文" in extracted("<p>见<a href=x>此处</a>。<a href=y>中</a>文</p>")
+    assert SAVIOUR not in layout("<i>\ue000</i><i>a</i><i> </i>")
+
+
+def test_rows_of_a_table_stay_on_a_line() -> None:
+    made = extracted("<table><tr><th><p>A</p></th><th>B</th></tr><tr><td>1<br>2</td><td><p>3</p></td></tr></table>")
+    assert [line.split() for line in made.splitlines() if "\t" in line] == [["A", "B"], ["1", "2", "3"]]
+    long = "<td><p>" + PROSE * 20 + "</p></td>"
+    assert layout(long) == long
+
+
+def test_formulas_stand_in_the_text_once() -> None:
+    tex = '<math><mi>q</mi><annotation encoding="application/x-tex">q^2</annotation></math>'
+    katex = f'<span class="katex"><span>{tex}</span><span class="katex-html" aria-hidden="true">q2</span></span>'
+    image = '<img class="mwe-math-fallback-image-inline" alt="{\\displaystyle q^2}">'
+    wikipedia = f'<span><span class="mwe-math-mathml-inline" style="display: none;">{tex}</span>{image}</span>'
+    for formula in (tex, katex, wikipedia, '<script type="math/tex">q^2</script>'):
+        assert "so $q^2$ is" in extracted(f"<p>so {formula} is</p>")
+    assert r"\(z\) and $$w$$" in extracted(r"<p>\(z\) and $$w$$ <img alt='A photo' src='x'></p>")
+    assert "photo" not in extracted("<p><img alt='A photo' src='x'></p>")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<ul>", "</ul>", "<td>", "<p>", "<a>", "<a href=x>", "</a>", "<math>", "</math>", "中", "a"])
+    )
+)
+def test_only_what_the_rules_name_changes(pieces: list[str]) -> None:
+    made = layout("".join(pieces))
+    assert layout("plain & text < 3") == "plain & text < 3"
+    assert "<a>" not in made
