@@ -114,9 +114,18 @@ def test_a_wrong_key_or_type_in_a_file_is_the_same_error(
         assert "p.toml" in capsys.readouterr().err
 
 
+def test_a_parameter_that_is_an_option_of_the_command_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command would take it, and the recipe would run with its default."""
+    (tmp_path / "own.py").write_text("def own(*, data: str = ''):\n    return []\n")
+    assert main(["run", f"{tmp_path}/own.py:own", "--data", "here"]) == 2
+    assert "['data'] are options of the command itself" in capsys.readouterr().err
+
+
 def test_an_unknown_recipe_lists_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert regraft("run", "quickstrat", "--store", tmp_path) == 2
-    assert "No shipped recipe is named 'quickstrat'; there are: quickstart" in capsys.readouterr().err
+    assert "No shipped recipe is named 'quickstrat'; there are: curate, quickstart" in capsys.readouterr().err
     assert regraft("run", "nowhere.py:f", "--store", tmp_path) == 2
     assert "nowhere.py does not exist" in capsys.readouterr().err
 

@@ -1,8 +1,9 @@
 """The verbs: run, plan, report, rejects, trace, verify, recipes. Parameters are those of the recipe."""
 
+import inspect
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -252,6 +253,11 @@ def _steps(recipe: str, tokens: Sequence[str], means: Means) -> tuple[list[Any],
     from regraft.recipes.find import find_recipe
 
     function = find_recipe(recipe)
+    taken = {field.name for field in fields(Means)} & set(inspect.signature(function).parameters)
+    if taken:
+        raise ConfigError(
+            f"{recipe}: {sorted(taken)} are options of the command itself; name the parameters otherwise."
+        )
     parameters = bind(function, recipe, tokens, means.params)
     return function(**parameters), parameters
 

@@ -48,7 +48,7 @@ PATTERNS: dict[Format, str] = {
 
 def curate(
     *,
-    data: str = "",
+    input: str = "",
     format: Format = "html",
     pattern: str = "",
     text: str = "text",
@@ -56,6 +56,7 @@ def curate(
     source: str = "web",
     language: str = "",
     languages: tuple[str, ...] = ("en", "zh"),
+    fineweb: bool = False,
     c4: bool = False,
     lines: bool = True,
     similarity: float = 0.75,
@@ -70,7 +71,7 @@ def curate(
 
     Parameters
     ----------
-    data
+    input
         File or folder of raw text; by default the sample pages that come with regraft.
     format
         html and text: a document a file; warc: archives of a crawl; jsonl, parquet, arrow (a saved dataset): a
@@ -87,6 +88,8 @@ def curate(
         Language of the documents, if it is known; then those that look otherwise are dropped.
     languages
         Languages to keep.
+    fineweb
+        Apply the rules of FineWeb as well. They drop pages of short lines and pages that repeat a heading.
     c4
         Apply the rules of C4 as well. They drop every line that does not end with a mark, so lists and code.
     lines
@@ -104,14 +107,14 @@ def curate(
     separator
         Token that stands after each document.
     sample
-        Dry run: look at about so many documents of files spread evenly over the data, 0 for all. What each rule drops
+        Dry run: look at about so many documents of files spread evenly over the input, 0 for all. What each rule drops
         is printed with examples.
     """
-    raw = ingest.step("corpus/raw", _ingest(data, format, pattern, text, id, source, language, sample))
+    raw = ingest.step("corpus/raw", _ingest(input, format, pattern, text, id, source, language, sample))
     clean = extract_text.step("corpus/text", ExtractConfig(), docs=raw)
     if lines:
         clean = deduplicate_lines.step("corpus/lines", LineConfig(), docs=clean)
-    clean = filter_documents.step("corpus/filtered", FilterConfig(filters=_filters(languages, c4)), docs=clean)
+    clean = filter_documents.step("corpus/filtered", FilterConfig(filters=_filters(languages, fineweb, c4)), docs=clean)
     clean = deduplicate.step("corpus/distinct", DedupConfig(min_similarity=similarity), docs=clean)
     if benchmarks:
         items = ingest.step("benchmarks", _items(benchmarks, benchmark_text))
@@ -129,7 +132,7 @@ def curate(
 
 
 def _ingest(
-    data: str, format: Format, pattern: str, text: str, id: str, source: str, language: str, sample: int
+    input: str, format: Format, pattern: str, text: str, id: str, source: str, language: str, sample: int
 ) -> IngestConfig:
     readers: dict[Format, Reader] = {
         "html": HtmlPages(),
@@ -141,7 +144,7 @@ def _ingest(
     }
     documents_a_file = 1 if format in ("html", "text") else 50  # few files are even hashed for a dry run
     files = RawFiles(
-        root=data or str(SAMPLES / "debian"),
+        root=input or str(SAMPLES / "debian"),
         pattern=pattern or PATTERNS[format],
         max_files=-(-sample // documents_a_file),
     )
@@ -153,6 +156,10 @@ def _items(benchmarks: str, fields: tuple[str, ...]) -> IngestConfig:
     return IngestConfig(source="benchmarks", reader=JsonLines(text=fields), files=files)
 
 
-def _filters(languages: tuple[str, ...], c4: bool) -> tuple[Filter, ...]:
-    first: tuple[Filter, ...] = (LanguageFilter(languages=languages), GopherRepetition(), GopherQuality())
-    return (*first, *((C4(),) if c4 else ()), FineWeb())
+def _filters(languages: tuple[str, ...], fineweb: bool, c4: bool) -> tuple[Filter, ...]:
+    filters: list[Filter] = [LanguageFilter(languages=languages), GopherRepetition(), GopherQuality()]
+    if c4:
+        filters.append(C4())
+    if fineweb:
+        filters.append(FineWeb())
+    return tuple(filters)
