@@ -20,20 +20,26 @@ from typing import Protocol, runtime_checkable
 from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SourceFile, stage
 from regraft.corpus.document import Changed, Document, Outcome, Reject
 from regraft.curation.c4 import C4
+from regraft.curation.classifier import ClassifierScore
+from regraft.curation.code import CodeQuality
 from regraft.curation.fineweb import FineWeb
 from regraft.curation.language import LanguageFilter
+from regraft.curation.length import MinTokens
 from regraft.curation.quality import GopherQuality
 from regraft.curation.repetition import GopherRepetition
 from regraft.curation.view import View
 
 __all__ = [
     "C4",
+    "ClassifierScore",
+    "CodeQuality",
     "Filter",
     "FilterConfig",
     "FineWeb",
     "GopherQuality",
     "GopherRepetition",
     "LanguageFilter",
+    "MinTokens",
     "NeedsFiles",
     "filter_documents",
 ]

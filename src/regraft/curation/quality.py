@@ -54,17 +54,14 @@ class GopherQuality:
         return reject or document
 
     def _of_words(self, view: View) -> Reject | None:
-        spelled = marks = length = unalphabetic = 0
-        for word, count in view.counts.items():
-            if word.isalpha():
-                spelled, length = spelled + count, length + count * len(word)
-                continue
-            if not any(map(str.isalpha, word)):
+        marks = mark_length = unalphabetic = 0
+        for word in [word for word in view.counts if not word.isalpha()]:
+            count = view.counts[word]
+            if not any(map(str.isalnum, word)):
+                marks, mark_length = marks + count, mark_length + count * len(word)
+            elif not any(map(str.isalpha, word)):
                 unalphabetic += count
-            if any(map(str.isalnum, word)):
-                spelled, length = spelled + count, length + count * len(word)
-            else:
-                marks += count
+        spelled, length = len(view.words) - marks, sum(map(len, view.words)) - mark_length
         spaced = spelled - view.num_cjk
         number = spaced + view.num_cjk / self.characters_per_word
         if not self.min_words <= number <= self.max_words:
@@ -72,7 +69,7 @@ class GopherQuality:
         mean = (length - view.num_cjk) / max(spaced, 1)
         if not view.mostly_cjk and not self.min_mean_length <= mean <= self.max_mean_length:
             return Reject("mean_word_length", f"{mean:.2f} characters")
-        alphabetic = 1 - unalphabetic / (spelled + marks)
+        alphabetic = (spelled - unalphabetic) / len(view.words)
         if alphabetic < self.min_alphabetic_share:
             return Reject("alphabetic_words", f"{alphabetic:.2f} of the words have a letter")
         return None

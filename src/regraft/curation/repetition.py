@@ -1,16 +1,12 @@
 """The repetition rules of Gopher: lines, paragraphs and word n-grams that occur again and again."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from math import ceil
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
 from regraft.curation.view import Repeats, View, repeats
-
-Gram = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +37,9 @@ class GopherRepetition:
     def __post_init__(self) -> None:
         sizes = [size for size, _ in (*self.top_ngrams, *self.repeated_ngrams)]
         if min(sizes, default=2) < 2 or self.characters_per_word < 1:
-            raise ConfigError(f"GopherRepetition needs n-grams of 2 words or more and characters_per_word >= 1: {self}.")
+            raise ConfigError(
+                f"GopherRepetition needs n-grams of 2 words or more and characters_per_word >= 1: {self}."
+            )
 
     def check(self, document: Document, view: View) -> Document | Reject:
         return self._of_pieces(view) or self._of_ngrams(view) or document
@@ -65,58 +63,16 @@ class GopherRepetition:
         return None
 
     def _of_ngrams(self, view: View) -> Reject | None:
+        from regraft.curation.repeated_ngrams import repeated_ngrams
+
         longer = self.characters_per_word if view.mostly_cjk else 1
-        top = {ceil(size * longer): (size, share) for size, share in self.top_ngrams}
-        again = {ceil(size * longer): (size, share) for size, share in self.repeated_ngrams}
-        words = tuple(view.words)
-        ends = list(accumulate(map(len, words), initial=0))
-        for grown, places, counts in repeated_ngrams(words, max((*top, *again), default=0)):
-            for limits, of, what in ((top, top_characters, "top"), (again, again_characters, "repeated")):
-                size, most = limits.get(grown, (0, 0.0))
-                if size and (share := of(places, counts, grown, ends, words) / len(view.text)) > most:
-                    return Reject(f"{what}_{size}_grams", f"{share:.2f} of the characters")
+        top = {ceil(size * longer): (size, most) for size, most in self.top_ngrams}
+        again = {ceil(size * longer): (size, most) for size, most in self.repeated_ngrams}
+        for found in repeated_ngrams(view.words, view.counts, max((*top, *again), default=0)):
+            size, most = top.get(found.size, (0, 1.0))
+            if size and (share := found.top_characters(spaces=not view.mostly_cjk) / len(view.text)) > most:
+                return Reject(f"top_{size}_grams", f"{share:.2f} of the characters")
+            size, most = again.get(found.size, (0, 1.0))
+            if size and (share := found.repeated_characters() / len(view.text)) > most:
+                return Reject(f"repeated_{size}_grams", f"{share:.2f} of the characters")
         return None
-
-
-def repeated_ngrams(words: Gram, longest: int) -> Iterator[tuple[int, Sequence[int], Mapping[Gram, int]]]:
-    """Yield for n = 2, 3, ... `longest` where n-grams stand that occur twice or more, in order, and counts of n-grams.
-
-    It ends where none does. An n-gram occurs twice only if both (n-1)-grams in it do, so few places are looked at.
-    """
-    starts: Sequence[int] = range(len(words) - 1)
-    grams: Sequence[Gram] = list(pairwise(words))
-    for size in range(2, longest + 1):
-        counts = Counter(grams)
-        places = [start for start, count in zip(starts, map(counts.__getitem__, grams), strict=True) if count > 1]
-        if not places:
-            return
-        yield size, places, counts
-        starts = [start for start, after in pairwise(places) if after == start + 1]
-        grams = [words[start : start + size + 1] for start in starts]
-
-
-def top_characters(
-    places: Sequence[int], counts: Mapping[Gram, int], size: int, ends: Sequence[int], words: Gram
-) -> int:
-    """Return the characters of the most frequent n-gram, wherever it stands, spaces in it counted; the first of equals."""
-    most = max(counts.values())
-    gram = next(gram for gram, count in counts.items() if count == most)
-    return most * (sum(map(len, gram)) + size - 1)
-
-
-def again_characters(
-    places: Sequence[int], counts: Mapping[Gram, int], size: int, ends: Sequence[int], words: Gram
-) -> int:
-    """Return the characters in n-grams that stood there before, none counted twice; read from left to right."""
-    seen: set[Gram] = set()
-    characters = free = 0
-    for place in places:
-        if place < free:
-            continue
-        gram = words[place : place + size]
-        if gram in seen:
-            characters += ends[place + size] - ends[place]
-            free = place + size
-        else:
-            seen.add(gram)
-    return characters

@@ -8,7 +8,8 @@ words would be silently off.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 from itertools import chain
 from unicodedata import category
 
@@ -29,12 +30,15 @@ _ABBREVIATION = re.compile(
     r"|Aug|Sep|Sept|Oct|Nov|Dec|Mt|Ph\.D|Bros|Adm)\Z"
 )
 """What keeps the full stop after it."""
+_LONGEST_ABBREVIATION = 16
 _DOTS = re.compile(r"\.+")
 _MARKS = frozenset(("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sc", "So"))
 """Unicode categories of marks that are words of their own."""
 _SENTENCE_ENDS = frozenset(".?!。？！｡．‼⁇⁈⁉؟۔।॥")
 _ENDING = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|ll|re|ve|d|m)|(?<=\bcan)not)\Z", re.IGNORECASE)
 """What is left of a word that was drawn together with the one before."""
+_MOST_ENDINGS = 2
+"""As in "they'd've"."""
 _UNIT = re.compile(r"(?<=\d)(?:%|[kKmMgGtT]?[bB]|[cdkmn]?m[²³]?|[km]?g|[GMKT]|kmh|mph|hPa|Pa|ha|yd|in|ft|lb|oz|t|\+)\Z")
 _WHOLE = frozenset(("and/or", "w/o", "c/o"))
 _INSIDE = re.compile(
@@ -91,23 +95,28 @@ _PIECES = _Pieces()
 
 def _pieces(chunk: str) -> Iterable[str]:
     """Return the words of a text without spaces."""
-    if chunk.isascii() or not _CJK.search(chunk):
-        return _unspaced(chunk)
-    return chain.from_iterable([part] if _CJK.match(part) else _unspaced(part) for part in _SCRIPTS.findall(chunk))
+    if chunk.isascii():
+        if chunk.isalpha():
+            return _parts(chunk)
+        if chunk[-1] in ",;:?!)" and chunk[:-1].isalpha():
+            return (*_parts(chunk[:-1]), chunk[-1])
+    elif len(chunk) > 1 and _CJK.search(chunk):
+        return chain.from_iterable(map(_PIECES.__getitem__, _SCRIPTS.findall(chunk)))
+    return _unspaced(chunk)
 
 
-def _unspaced(chunk: str) -> Iterator[str]:
-    """Yield the marks before the word, the word in its parts, and the marks after it."""
+def _unspaced(chunk: str) -> list[str]:
+    """Return the marks before the word, the word in its parts, and the marks after it."""
     start, end = 0, len(chunk)
-    while start < end and (size := _mark_before(chunk, start)):
-        yield chunk[start : start + size]
-        start += size
+    before: list[str] = []
     after: list[str] = []
+    while start < end and (size := _mark_before(chunk, start)):
+        before.append(chunk[start : start + size])
+        start += size
     while start < end and (size := _mark_after(chunk, start, end)):
         after.append(chunk[end - size : end])
         end -= size
-    yield from _parts(chunk[start:end])
-    yield from reversed(after)
+    return [*before, *_parts(chunk[start:end]), *reversed(after)]
 
 
 def _mark_before(chunk: str, start: int) -> int:
@@ -122,21 +131,28 @@ def _mark_after(chunk: str, start: int, end: int) -> int:
     """Return the length of the mark, or of the unit of a number, at the end; 0 where a word ends."""
     last = chunk[end - 1]
     if last == ".":
-        dots = end - start - len(chunk[start:end].rstrip("."))
-        return dots if dots > 1 else int(not _ABBREVIATION.match(chunk, start, end - 1))
+        dots = 1
+        while end - dots > start and chunk[end - dots - 1] == ".":
+            dots += 1
+        kept = dots == 1 and end - start < _LONGEST_ABBREVIATION and _ABBREVIATION.match(chunk, start, end - 1)
+        return 0 if kept else dots
     if last not in "=+%" and _is_mark(last):
         return 1
-    unit = _UNIT.search(chunk, max(start, end - 4), end)
+    unit = _UNIT.search(chunk, max(start, end - 3), end)
     return unit.end() - unit.start() if unit else 0
 
 
+@cache
 def _is_mark(character: str) -> bool:
     return character not in _ATTACHED and (character in "=+<>`´" or category(character) in _MARKS)
 
 
 def _parts(word: str) -> list[str]:
-    if found := _ENDING.search(word):
-        return [*_parts(word[: found.start()]), word[found.start() :]]
-    if word.isalnum() or word in _WHOLE or _LINK.match(word):
-        return [word]
-    return [part for part in _INSIDE.split(word) if part]
+    """Return a word without marks around it in the parts that marks inside it, or a contraction, make of it."""
+    endings: list[str] = []
+    while len(endings) < _MOST_ENDINGS and (found := _ENDING.search(word, max(0, len(word) - 3))):
+        endings.append(found.group())
+        word = word[: found.start()]
+    whole = word.isalnum() or word in _WHOLE or _LINK.match(word)
+    parts = [word] if whole else [part for part in _INSIDE.split(word) if part]
+    return [*parts, *reversed(endings)]
