@@ -31,7 +31,7 @@ def apart(text: str, words: Sequence[str] | None = None) -> dict[str, str]:
     """Return the reason of each filter by itself; with the words of another split, if they are given."""
     view = View(text)
     if words is not None:
-        view.__dict__["words"] = words
+        view.__dict__.update(words=words, num_cjk=0)  # the other split knows no CJK characters
     outcomes = {name: filter_.check(Document(id="", text=text, source=""), view) for name, filter_ in FILTERS.items()}
     return {name: outcome.reason if isinstance(outcome, Reject) else "" for name, outcome in outcomes.items()}
 

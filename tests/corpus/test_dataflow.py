@@ -136,6 +136,14 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path, monkeypatch: pyte
     assert [row["id"] for row in documents_of(one)] == [d.id for d in documents(100) if d.text[0] == "t"]
 
 
+def test_many_shards_and_empty_ones_keep_their_order(tmp_path: Path) -> None:
+    """Of 60 shards some keep nothing; both stages write one shard for each, and no document moves."""
+    raw = corpus(documents(60), per_shard=1)
+    loud = make(cut.step("cut", Cut(), docs=shout.step("loud", Loud(), docs=raw)), tmp_path, Execution(workers=1))
+    assert len(tables.shards(loud.path, "documents")) == len(tables.shards(loud.path, "rejects")) == 60
+    assert [row["id"] for row in documents_of(loud)] == [d.id for d in documents(60) if d.text[0] == "t"]
+
+
 def test_what_kernels_changed_is_summed_up(tmp_path: Path) -> None:
     made = make(cut.step("cut", Cut(), docs=corpus(documents(20))), tmp_path)
     assert made.manifest.metrics["changed.documents"] == 19

@@ -59,6 +59,9 @@ def hostile_lines(folder: Path, long_line: int) -> None:
     (folder / "empty.jsonl").touch()
     (folder / "blank.jsonl").write_bytes(b"\n\n \n")
     (folder / "nul.jsonl").write_bytes(bytes(10_000))
+    deep = b'{"text": ' + b"[" * 900 + b'"deep"' + b"]" * 900 + b"}\n"
+    (folder / "deep.jsonl").write_bytes(LINES + deep + LINES)
+    (folder / "keys.jsonl").write_bytes(LINES + json.dumps({f"key {n}": 1 for n in range(50_000)}).encode())
     (folder / "folder.jsonl").mkdir()
     (folder / "folder.jsonl" / "inside.jsonl").write_bytes(LINES)
     (folder / "cut.jsonl.gz").write_bytes(gzip.compress(LINES)[:-9])
@@ -84,6 +87,8 @@ def test_a_hostile_folder_of_lines(tmp_path: Path, long_line: int) -> None:
         "empty.jsonl": "empty_file",
         "blank.jsonl": "empty_file",
         "nul.jsonl:1": "broken_json",
+        "deep.jsonl:4": "broken_json",
+        "keys.jsonl:4": "missing_field",
         "cut.jsonl.gz:byte 0": "broken_stream",
         f"cut.jsonl.zst:byte {len(zstd.compress(LINES))}": "broken_stream",
         "empty.jsonl.gz": "empty_file",
@@ -96,12 +101,25 @@ def test_a_hostile_folder_of_lines(tmp_path: Path, long_line: int) -> None:
         "broken.jsonl": GOOD * 2,
         "cut.jsonl.gz": GOOD,
         "cut.jsonl.zst": GOOD,
+        "deep.jsonl": GOOD * 2,
         "folder.jsonl/inside.jsonl": GOOD,
         "good.jsonl": GOOD,
         "invalid.jsonl": GOOD * 2,
+        "keys.jsonl": GOOD,
         "long.jsonl": GOOD * 2,
         "no-extension": GOOD,
     }
+
+
+def test_odd_values_are_kept_as_json(tmp_path: Path) -> None:
+    """Numbers of any size, and objects nested deeper than the fast library goes."""
+    nested = "[" * 300 + "]" * 300
+    (tmp_path / "odd.jsonl").write_text(f'{{"text": "a", "id": {10**30}, "more": NaN, "nested": {nested}}}\n')
+    files = RawFiles(root=str(tmp_path), pattern="*.jsonl")
+    reader = JsonLines(id="id", keep=("id", "nested"))
+    made = make(ingest.step("raw", IngestConfig(source="odd", reader=reader, files=files)), tmp_path)
+    (row,) = documents_of(made)
+    assert json.loads(row["meta"]) == {"file": "odd.jsonl", "id": str(10**30), "nested": nested}
 
 
 def test_a_hostile_folder_of_pages(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from regraft.core import ConfigError
 from regraft.corpus.document import Changed, Outcome, Reject
 from regraft.curation.c4 import C4
 from regraft.curation.view import View
-from tests.curation.prose import document, reason
+from tests.curation.prose import document
 
 FIVE = "One is a sentence. Two is one.\nThree is one! Is four one?\nHe said “five is one.”"
 
@@ -32,10 +32,7 @@ def test_sentences_stay_as_they_are() -> None:
     ],
 )
 def test_other_lines_go_and_are_counted(line: str, reason_of_line: str) -> None:
-    if line == "下一页。":
-        assert judged(f"{FIVE}\n{line}", C4(characters_per_word=2)) == Changed(document(FIVE), {reason_of_line: 1})
-    else:
-        assert judged(f"{FIVE}\n\n{line}") == Changed(document(FIVE), {reason_of_line: 1})
+    assert judged(f"{FIVE}\n\n{line}") == Changed(document(FIVE), {reason_of_line: 1})
 
 
 def test_citations_go_but_their_line_stays() -> None:
@@ -63,8 +60,8 @@ def test_a_bracket_in_a_line_that_goes_anyway_does_no_harm() -> None:
 
 def test_chinese_lines_are_sentences_without_spaces() -> None:
     text = "嫁接是古老的方法。园丁都知道。\n老树保持力量！新枝结出果实？" + "很长" * 600 + "。"
-    assert judged(text, C4(min_sentences=4)) == document(text)
-    assert reason(judged(text)) == "few_sentences" or judged(text) == document(text)
+    assert judged(text) == document(text)
+    assert judged(text, C4(min_sentences=6)) == Reject("few_sentences", "5 in 2 lines that stay")
 
 
 def test_lines_without_punctuation_can_stay() -> None:

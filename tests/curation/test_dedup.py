@@ -1,5 +1,6 @@
 import random
 import re
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,6 +118,21 @@ def test_shards_parts_and_workers_change_nothing(tmp_path: Path, monkeypatch: py
     assert len(documents_of(whole)) == 6
     assert len(tables.shards(parts.path, "documents")) == 4
     assert digest_of(whole) == digest_of(parts)
+
+
+def test_a_corpus_may_have_more_shards_than_a_process_may_have_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = corpus(docs(**{f"a{n}": text(n % 30) for n in range(60)}), per_shard=1)
+    make(shards, tmp_path)
+    monkeypatch.setattr(similar, "FILES", 4)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 30, hard))
+    try:
+        made = make(deduplicate.step("unique", DedupConfig(), docs=shards), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(documents_of(made)) == 30
 
 
 @given(rows=st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), max_size=12), cut=st.integers(0, 12))

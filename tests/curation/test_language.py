@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from regraft.core import ConfigError
-from regraft.corpus.document import Document, Reject
+from regraft.corpus.document import Changed, Document, Reject
 from regraft.curation.language import LanguageFilter, detect
 from regraft.curation.mixed import MixedLanguages
 from tests.curation.test_script import HANS, HANT
@@ -47,8 +47,9 @@ def test_a_script_can_be_asked_for() -> None:
 def test_foreign_paragraphs_are_cut_from_a_page_in_its_language() -> None:
     page = document("\n\n".join([HANS, HANS, ENGLISH, CODE, "debian.org", HANS]), "zh")
     made = MixedLanguages().check(page, VIEW)
-    assert isinstance(made, Document)
-    assert made.text == "\n\n".join([HANS, HANS, CODE, "debian.org", HANS])
+    assert isinstance(made, Changed)
+    assert made.document.text == "\n\n".join([HANS, HANS, CODE, "debian.org", HANS])
+    assert made.counts == {"foreign_paragraphs": 1}
 
 
 def test_a_page_that_is_mostly_foreign_is_dropped() -> None:

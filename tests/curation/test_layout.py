@@ -61,6 +61,31 @@ def test_formulas_stand_in_the_text_once() -> None:
     assert "photo" not in extracted("<p><img alt='A photo' src='x'></p>")
 
 
+def test_addresses_and_code_are_no_buttons() -> None:
+    for address in ('<code class="email">{}</code>', "<a class=email href='mailto:{}'>{}</a>"):
+        assert "Ask x@example.org first." in extracted(f"<p>Ask {address.replace('{}', 'x@example.org')} first.</p>")
+    assert "Run login now." in extracted('<p>Run <code class="login">login</code> now.</p>')
+
+
+def test_a_line_of_chinese_goes_on_in_the_next() -> None:
+    assert "嫁接是把幼枝\n" not in (text := extracted("<p>嫁接是把幼枝\n接到老根上，\r\n  保持 Linux\n力量</p>"))
+    assert "嫁接是把幼枝接到老根上，保持 Linux 力量" in text
+    assert "嫁接\n幼枝" in extracted("<pre>嫁接\n幼枝</pre>")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<img " + "a" * 100_000 + ">",
+        "<ul" + " id=" * 30_000 + ">" + "x" * 30 + "</ul>",
+        "<math><annotation " + "application/x-tex " * 10_000 + "<b></math>",
+        "<script type=math/tex>" + "</scripta" * 10_000 + ">x></script>",
+    ],
+)
+def test_hostile_tags_take_linear_time(page: str) -> None:
+    layout(page)
+
+
 @given(
     st.lists(
         st.sampled_from(["<ul>", "</ul>", "<td>", "<p>", "<a>", "<a href=x>", "</a>", "<math>", "</math>", "中", "a"])

@@ -34,7 +34,7 @@ class RawFiles:
     root: str
     """A folder or a single file; a relative path is taken from the data root of the run. Empty once pinned."""
     pattern: str = "**/*"
-    """A glob below `root`; folders that match are passed over."""
+    """A glob below `root`; folders that match are passed over, and `**` does not follow links to folders."""
     max_files: int = 0
     """Only so many of them, spread evenly over the list, for a dry run: others are not even hashed. 0 for all."""
     files: tuple[SourceFile, ...] = ()

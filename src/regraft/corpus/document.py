@@ -8,6 +8,8 @@ from typing import Any
 
 EXCERPT = 200
 """Characters of a rejected text that are kept."""
+DETAIL = 1000
+"""Characters of what was found that are kept: an error may quote the whole text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ def reject_row(id_: str, source: str, stage: str, reject: Reject, text: str) -> 
         "source": source,
         "stage": stage,
         "reason": reject.reason,
-        "detail": reject.detail,
+        "detail": reject.detail[:DETAIL],
         "excerpt": text[:EXCERPT],
     }
 

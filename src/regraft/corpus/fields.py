@@ -1,5 +1,6 @@
 """Which fields of a row are its text, its id and its properties: one mapping for JSON lines and for tables."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from regraft.core import ConfigError
 from regraft.corpus.document import Reject
 from regraft.corpus.readers import Record, Unreadable
 
+NAMED = 20
+"""Fields that are named where the one that is asked for is missing."""
 _MISSING = object()
 
 
@@ -63,7 +66,7 @@ class Fields:
         for path in self.texts:
             found = list(_strings(_value(row, path)))
             if not found:
-                reject = Reject("missing_field", f"no text {path!r} in {sorted(row)}")
+                reject = Reject("missing_field", f"no text {path!r} in {sorted(row)[:NAMED]}")
                 return Unreadable(place=place, reject=reject, excerpt=str(row)[:400])
             parts += found
         return Record(
@@ -104,4 +107,9 @@ def _strings(value: Any) -> Iterator[str]:
 def _said(value: Any) -> str:
     if value is None or value is _MISSING:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # an integer of more than 64 bits, or nested deeper than orjson goes
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -28,13 +28,13 @@ class JsonLines(Fields):
     def _record(self, place: str, line: bytes) -> Record | Unreadable:
         try:
             row = _parsed(line)
+            if isinstance(row, dict):
+                return self.record(place, row)
         except UnicodeError as error:
             return unreadable(place, "encoding", error, line)
         except (ValueError, RecursionError) as error:  # broken, a number of 5,000 digits, or nested without end
             return unreadable(place, "broken_json", error, line)
-        if not isinstance(row, dict):
-            return unreadable(place, "missing_field", f"a {type(row).__name__}, not an object", line)
-        return self.record(place, row)
+        return unreadable(place, "missing_field", f"a {type(row).__name__}, not an object", line)
 
 
 def _parsed(line: bytes) -> Any:

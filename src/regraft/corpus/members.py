@@ -25,13 +25,19 @@ def check_member(name: str, origin: object) -> None:
 
 
 def link_members(names: Iterable[str], folder: Path, out: Path) -> list[int]:
-    """Put files of `folder` into `out`, linked where the file system can, and return their sizes in bytes."""
+    """Put files of `folder` into `out`, linked where the file system can, and return their sizes in bytes.
+
+    Raises:
+        FileExistsError: `out` holds a file of one of these names.
+    """
     sizes: list[int] = []
     for name in names:
         source, target = (folder / name).resolve(), out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source, target)
+        except FileExistsError:
+            raise
         except OSError:
             shutil.copyfile(source, target)
         sizes.append(target.stat().st_size)

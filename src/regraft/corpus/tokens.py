@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from regraft.corpus.encode import Encoded
+    from regraft.corpus.encoded import Encoded
 
     Streams = dict[tuple[str, str, str], npt.NDArray[np.int64]]
 
@@ -82,23 +82,24 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
         SchemaError: a document has no topic or, in an ordered language, no difficulty; or two have one id.
         RegraftError: no document to tokenize, or none in an ordered language.
     """
-    from regraft.corpus import encode
+    from regraft.corpus import encoded as gathered
+    from regraft.corpus.encode import Encoder
 
     tokenizer = ctx.input("model").file("model/tokenizer.json")
-    encoder = encode.Encoder.open(tokenizer, config.begin_token, config.end_token)
-    topics = encode.read_topics(ctx.optional("topics"))
-    difficulty = encode.read_difficulty(ctx.optional("difficulty"), config.measure)
+    encoder = Encoder.open(tokenizer, config.begin_token, config.end_token)
+    topics = gathered.read_topics(ctx.optional("topics"))
+    difficulty = gathered.read_difficulty(ctx.optional("difficulty"), config.measure)
     ends = (config.begin_token, config.end_token)
-    encoded = encode.encode_corpora(ctx, tokenizer, ends, topics, config.sources)
+    encoded = gathered.encode_corpora(ctx, tokenizer, ends, topics, config.sources)
     streams = encoded.streams()
     _check(streams, config, ", ".join(corpus.id for corpus in ctx.inputs["docs"]))
-    encode.write_tokens(ctx.out, encoded, _in_stream_order(encoded, streams, config, difficulty))
+    gathered.write_tokens(ctx.out, encoded, _in_stream_order(encoded, streams, config, difficulty))
     (ctx.out / FORM_FILE).write_text(json.dumps(encoder.form, indent=1) + "\n", "utf-8")
     return {
         "documents": encoded.index.num_rows,
         "streams": len(streams),
-        "tokens": sum(encoded.index.column("length").to_pylist()),
-        "bytes": sum(encoded.index.column("bytes").to_pylist()),
+        "tokens": encoded.total("length"),
+        "bytes": encoded.total("bytes"),
     }
 
 

@@ -4,26 +4,29 @@ The engine hands the pieces to its workers, on this machine or on a Ray cluster 
 store. What a piece makes depends on the piece alone, so neither the engine nor the number of workers shows in it.
 
 A worker that dies (a crash inside a library, out of memory, beyond its processor time) takes its piece with it. The
-pieces that were begun are then done again one at a time. A piece that says where it is (`Lifeline`) and dies twice at
-the same place is told to pass over that place.
+pieces that were begun are then done again one at a time, and the others go on together. A piece that says where it is
+(`Lifeline`) and dies twice at the same place is told to pass over that place.
 """
 
 import json
 import os
 import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from regraft.core import Context, RegraftError
 from regraft.corpus.engine import WorkerDied, run_tasks
+from regraft.corpus.members import link_members
 
 SERIAL = 2000
 """Documents below which starting worker processes costs more than it saves."""
 PIECES_PER_WORKER = 32
 """After which worker processes are replaced, since libraries grow with every text that they see."""
+DEATHS = 3
+"""Places of one piece at which workers may die once each. After that it is not the documents that end them."""
 
 DONE = "done.json"
 """In the folder of a piece: what the work returned."""
@@ -59,39 +62,36 @@ def each(
     """Do `work` on every named item, below `ctx.scratch / label`, and return what came of each, in the given order.
 
     Items that an earlier run has committed are not done again. A single item, or few documents in all, are done in
-    this process, unless they are to be `isolated` because they may crash or hang on hostile input.
+    this process, unless they are to be `isolated` because they may crash or hang on hostile input, or an earlier run
+    was killed at them.
 
     Raises:
         Exception: what `work` raised.
-        RegraftError: a worker died on an item that cannot say where, or again and again.
+        RegraftError: a worker died on an item that cannot say where, or at one place after another.
     """
     pieces = _Pieces(work, ctx.scratch / label)
-    (ctx.scratch / label).mkdir(parents=True, exist_ok=True)
+    pieces.root.mkdir(parents=True, exist_ok=True)
     missing = [name for name in items if not pieces.is_done(name)]
-    begun = [name for name in missing if pieces.is_begun(name)]  # by a run that was killed
+    fresh = set(missing) - pieces.begun()
+    few = num_documents < SERIAL and len(items) <= PIECES_PER_WORKER
+    here = fresh if not isolated and (few or min(len(fresh), ctx.execution.workers) <= 1) else set[str]()
+    away = {name: items[name] for name in missing if name not in here}
+    near = {name: items[name] for name in missing if name in here}
     with ctx.track(label, len(items), unit, done=len(items) - len(missing)) as ticker:
-        for name in begun:
-            _do_alone(pieces, name, items[name], ctx)
-            ticker.advance()
-        rest = {name: items[name] for name in missing if name not in begun}
-        few = num_documents < SERIAL and len(items) <= PIECES_PER_WORKER
-        alone = not isolated and (few or min(len(rest), ctx.execution.workers) <= 1)
-        for _ in _do_here(pieces, rest) if alone else _do_together(pieces, rest, ctx):
+        for _ in chain(_do_together(pieces, away, ctx), _do_here(pieces, near)):
             ticker.advance()
     return {name: pieces.done(name) for name in items}
 
 
 def gather(done: Mapping[str, Done], out: Path) -> None:
-    """Put the files of all pieces into `out`, without copying them where the file system can link."""
+    """Put the files of all pieces into `out`, without copying them where the file system can link.
+
+    Raises:
+        FileExistsError: two pieces hold a file of one name.
+    """
     for piece in done.values():
-        for path in sorted(piece.folder.rglob("*")):
-            if path.is_file() and path.name != DONE:
-                target = out / path.relative_to(piece.folder)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    os.link(path, target)
-                except OSError:
-                    shutil.copyfile(path, target)
+        paths = (path for path in sorted(piece.folder.rglob("*")) if path.is_file() and path != piece.folder / DONE)
+        link_members((path.relative_to(piece.folder).as_posix() for path in paths), piece.folder, out)
 
 
 def name_of(out: Path) -> str:
@@ -129,7 +129,9 @@ class Lifeline:
 
     def pass_over(self, place: int) -> None:
         """Let the next worker know that one died there."""
-        self._skip.write_text(json.dumps(sorted(self.deadly | {place})), "utf-8")
+        part = self._skip.with_suffix(".skipped")
+        part.write_text(json.dumps(sorted(self.deadly | {place})), "utf-8")
+        part.replace(self._skip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,9 @@ class _Pieces:
     def part(self, name: str, token: str) -> Path:
         return self.root / f"{name}.{token}.part"
 
-    def is_begun(self, name: str) -> bool:
-        return any(self.root.glob(f"{name}.*.part"))
+    def begun(self) -> set[str]:
+        """Return the names of the pieces that were ever begun."""
+        return {name_of(path) for path in self.root.glob("*.part")}
 
     def is_done(self, name: str) -> bool:
         return (self.root / name / DONE).exists()
@@ -177,47 +180,52 @@ def _do_here(pieces: _Pieces, items: Mapping[str, Any]) -> Iterator[str]:
 
 def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context) -> Iterator[str]:
     """Do the items, as many at once as there are workers, and yield the name of each that is done."""
-    for names in _runs(list(items), PIECES_PER_WORKER * ctx.execution.workers):
+    waiting = list(items)
+    while waiting:
+        tokens = {name: _token() for name in waiting[: PIECES_PER_WORKER * ctx.execution.workers]}
         told: set[str] = set()
         try:
-            for name in run_tasks(pieces, {name: (_token(), items[name]) for name in names}, ctx.execution):
+            for name in run_tasks(
+                pieces, {name: (token, items[name]) for name, token in tokens.items()}, ctx.execution
+            ):
                 told.add(name)
                 yield name
         except WorkerDied as death:
-            ctx.log.warning("%s Doing the pieces that were not finished one at a time.", death)
-            for name in names:
-                if not pieces.is_done(name):
-                    _do_alone(pieces, name, items[name], ctx)
-                if name not in told:
-                    yield name
+            begun = [name for name, token in tokens.items() if pieces.part(name, token).exists()]
+            if not begun and not any(map(pieces.is_done, tokens)):
+                raise
+            ctx.log.warning("%s Doing the pieces that were begun one at a time.", death)
+            for name in begun:
+                _do_alone(pieces, name, items[name], ctx)
+        done = {name for name in tokens if pieces.is_done(name)}
+        yield from done - told
+        waiting = [name for name in waiting if name not in done]
 
 
 def _do_alone(pieces: _Pieces, name: str, item: Any, ctx: Context) -> None:
     """Do one item in a worker of its own, passing over the places at which workers die twice."""
-    died_at: int | None = None
-    while True:
+    places: list[int] = []
+    while not pieces.is_done(name):
         token = _token()
         try:
             list(run_tasks(pieces, {name: (token, item)}, ctx.execution))
-            return
         except WorkerDied as death:
             lifeline = Lifeline(pieces.part(name, token))
             place = lifeline.last()
-            if place is None or place in lifeline.deadly:
+            if place is None or place in lifeline.deadly or len(places) == DEATHS:
+                where = f"first at the documents {places}, then at {place}" if places else "and cannot say where"
                 raise RegraftError(
-                    f"{name}: a worker process died on it and cannot say where ({death}). Was memory short? "
+                    f"{name}: a worker process died on it {where} ({death}). Was memory short? "
                     "Run again with fewer --workers; what is done so far is kept."
                 ) from death
-            if place == died_at:
+            if place in places:
                 lifeline.pass_over(place)
                 ctx.log.warning("%s: passing over document %d, on which workers die.", name, place)
-            died_at = place
+                places = []
+            else:
+                places.append(place)
 
 
 def _token() -> str:
     """Return what tells one attempt from another."""
     return secrets.token_hex(4)
-
-
-def _runs(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (names[start : start + size] for start in range(0, len(names), size))

@@ -75,7 +75,7 @@ class C4:
 
     def _fault(self, line: str, unwanted: tuple[str, ...]) -> str:
         """Return why a line is removed, empty when it stays."""
-        if len(line) > self.max_word_length and max(map(len, _spaced(line))) > self.max_word_length:
+        if len(line) > self.max_word_length and max(map(len, _spaced(line)), default=0) > self.max_word_length:
             return "lines_with_long_word"
         if self.terminal_marks and (not line.endswith(self.terminal_marks) or line.endswith(_ELLIPSES)):
             return "lines_without_punctuation"
@@ -94,8 +94,10 @@ class C4:
 
 
 def _spaced(line: str) -> list[str]:
-    """Return what spaces and CJK characters part."""
-    return (line if line.isascii() else _CJK.sub(" ", line)).split()
+    """Return what spaces part; in a line with CJK characters what they part too, lone marks left out."""
+    if not num_cjk(line):
+        return line.split()
+    return [part for part in _CJK.sub(" ", line).split() if any(map(str.isalnum, part))]
 
 
 def _first(phrases: tuple[str, ...], line: str) -> str:

@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 REGIONS = ("CN", "US")
@@ -14,7 +15,8 @@ _AT = re.compile(r"[@＠]")
 _SPELT_AT = re.compile(r"[\[(（]\s?at\s?[\])）]\s?", re.IGNORECASE)
 _DOT = r"(?:\.|\s?[\[(（]\s?dot\s?[\])）]\s?)"
 _DOMAIN = re.compile(rf"(?:[a-z0-9-]{{1,63}}{_DOT}){{1,6}}([a-z]{{2,24}})(?![a-z0-9_@])", re.IGNORECASE | re.ASCII)
-_LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_LOCAL = string.ascii_letters + string.digits + "".join(map(chr, range(0xC0, 0x250)))
+"""Of the name before the sign; Chinese stands right beside it without being part of it."""
 _EXAMPLE = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net|edu)|example|test|invalid|localhost|local)\Z", re.IGNORECASE)
 """Domains that are nobody's. Source: RFC 2606, RFC 6761, RFC 6762."""
 _NO_DOMAIN = frozenset(
@@ -54,18 +56,20 @@ def emails(text: str) -> Iterator[tuple[int, int]]:
 # --- phone numbers ----------------------------------------------------------------------------------------------------
 
 _NUMBER = re.compile(
-    r"[+\d(（](?<![\w.+/:#=-].)"
-    r"(?:(?<=\+)\d{1,3}[ -]?(?:[(（]\d{1,4}[)）][ -]?)?\d{2,11}|(?<=[(（])\d{2,4}[)）][ -]?\d{2,11}|(?<=\d)\d{1,10})"
-    r"(?:[ .-]\d{2,8}){0,4}(?![\w/:=]|[.-]\d)",
+    r"[+\d(（](?<![\w.+/#-].)"
+    r"(?:(?<=\+)\d{1,3}[ -]?(?:[(（]\d{1,4}[)）][ -]?)?\d{2,11}|(?<=[(（])\+?\d{2,4}[)）][ -]?\d{2,11}|(?<=\d)\d{1,10})"
+    r"(?:[ .-]\d{2,11}){0,4}(?![\w/:=]|[.-]\d)",
     re.ASCII,
 )
 """Here and below a pattern begins with what it may begin with, and looks back after that: several times as fast."""
-_SHAPES = re.compile(
-    r"1[3-9]\d([ -])\d{4}\1\d{4}"  # a Chinese mobile phone
-    r"|[(（]?0\d{2,3}(?:[)）][ -]?|-)[2-8]\d{2,3}[ -]?\d{4}"  # a Chinese line
-    r"|[(]\d{3}[)] ?\d{3}-\d{4}|\d{3}-\d{3}-\d{4}"  # North America
-)
-"""What is written as phone numbers are, and as little else is."""
+_SHAPES = {
+    "CN": re.compile(
+        r"1[3-9]\d([ -])\d{4}\1\d{4}|0086[ -]?1[3-9]\d([ -]?)\d{4}\2\d{4}"  # a mobile phone
+        r"|[(（]?0\d{2,3}(?:[)）][ -]?|-)[2-8]\d{2,3}[ -]?\d{4}"  # a line
+    ),
+    "US": re.compile(r"[(]\d{3}[)] ?\d{3}-\d{4}|\d{3}([.-])\d{3}\1\d{4}"),
+}
+"""What is written as phone numbers of a region are, and as little else is."""
 _CALL = re.compile(
     r"(?:\b(?:phone|tel|telephone|mobile|cell|call|fax|whatsapp|hotline)|电话|电話|電話|手机|手機|热线|熱線|致电|致電|传真|傳真|联系方式|微信)"
     r"[^\d\n]{0,12}\Z",
@@ -80,12 +84,13 @@ def phones(text: str) -> Iterator[tuple[int, int]]:
         digits = sum(map(str.isdigit, number))
         if not 7 <= digits <= 15:
             continue
-        if number[0] == "+":
-            regions: tuple[str | None, ...] = (None,)
-        elif _SHAPES.fullmatch(number) or _CALL.search(text, max(0, match.start() - 24), match.start()):
-            regions = REGIONS
+        called = _CALL.search(text, max(0, match.start() - 24), match.start())
+        if not called and text[max(0, match.start() - 1) : match.start()] in (":", "="):
+            continue  # a field of something else
+        if number.startswith(("+", "(+", "（+")):
+            regions: Sequence[str | None] = (None,)
         else:
-            continue
+            regions = REGIONS if called else [region for region, shape in _SHAPES.items() if shape.fullmatch(number)]
         if any(_given_out(number, region) for region in regions):
             yield match.span()
 
@@ -111,14 +116,14 @@ _SERVERS = frozenset(
 )
 """Name servers for everybody."""
 SMALL = 32
-"""Four numbers below are taken for a version or a section."""
+"""An address whose first three numbers are not above is taken for a version or a section: "2.6.32.21"."""
 
 
 def ip_addresses(text: str) -> Iterator[tuple[int, int]]:
     """Yield where addresses of single machines on the public internet stand, that are no version or section numbers."""
     for match in _IPV4.finditer(text):
         parts = [int(part) for part in match.groups()]
-        version = max(parts) < SMALL or _VERSION.search(text, max(0, match.start() - 24), match.start())
+        version = max(parts[:3]) <= SMALL or _VERSION.search(text, max(0, match.start() - 24), match.start())
         if not version and parts[3] and match[0] not in _SERVERS and _public(match[0]):
             yield match.span()
     for match in _IPV6.finditer(text):

@@ -18,7 +18,8 @@ def containments(texts: Iterable[str], others: Iterable[str]) -> list[float]:
     own = list(shingles(texts))
     everything = np.unique(np.concatenate([np.empty(0, np.uint64), *own]))
     seen = np.zeros(len(everything), np.bool_)
-    for other in shingles(others):
-        seen |= np.isin(everything, other, assume_unique=True)
+    for other in shingles(others if len(everything) else ()):
+        places = np.minimum(np.searchsorted(everything, other), len(everything) - 1)
+        seen[places[everything[places] == other]] = True
     met = everything[seen]
     return [num_common(hashes, met) / max(len(hashes), 1) for hashes in own]

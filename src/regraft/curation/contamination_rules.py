@@ -27,7 +27,7 @@ class Rule(Protocol):
         """Return which matches are too much.
 
         Args:
-            share: of the words of a part of an item that are in a document.
+            share: of the words looked for of a part of an item that are in a document.
             document_share: of the n-grams of that document that are of any item.
             length: of the n-grams by which that part was looked for.
         """
@@ -49,6 +49,8 @@ class WordNgrams:
     """A part of fewer is not looked for: it says what anybody says."""
     min_share: float = 0.5
     """Of the words of a part of an item, those that stand in a common n-gram, from which a document is acted upon.
+
+    Words that stand in stop-listed n-grams only are not looked for, and not counted: what is left tells the item.
 
     Source: arXiv:2411.15124 (Tulu 3), more than half of the tokens of a test item [R].
     """

@@ -49,7 +49,7 @@ class DecontaminateConfig:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.CORPUS,
     docs=Kind.CORPUS,
     benchmarks=many(Kind.CORPUS),

@@ -5,6 +5,7 @@ similarity is computed, and a reject names the kept document and that figure. A 
 documents of which few resemble each other: each is compared with the kept ones that its signature is most like.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,8 +87,7 @@ def _check_ids(signed: "Signed", hashes: "npt.NDArray[np.uint64]") -> None:
     same = hashes[order[1:]] == hashes[order[:-1]]
     if same.any():
         suspects = np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
-        names = names_of(signed, suspects)
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(names_of(signed, suspects)).items() if count > 1)
         if twice:
             raise SchemaError(
                 f"{len(twice)} ids stand for two documents, {twice[0]!r} for instance. "

@@ -53,7 +53,7 @@ class ExtractConfig:
             )
 
 
-@stage(version=4, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=5, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def extract_text(config: ExtractConfig, ctx: Context) -> Metrics:
     """Turn pages whose meta says `"format": "html"` into plain text; normalise all others. Ids stay.
 

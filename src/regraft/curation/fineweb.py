@@ -60,5 +60,5 @@ class FineWeb:
         return len(line) + (self.cjk_character - 1) * num_cjk(line) if len(line) <= self.short_line else len(line)
 
     def _of_newlines(self, view: View) -> Reject | None:
-        newlines = view.text.count("\n") / view.num_words(self.characters_per_word)
+        newlines = view.text.count("\n") / max(view.num_words(self.characters_per_word), 1)
         return Reject("newlines", f"{newlines:.2f} a word") if newlines > self.max_newlines else None

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from regraft.curation.markup import attributes, tags
 
-_TEX = re.compile(r"<annotation\b[^<>]*application/x-(?:tex|latex)[^<>]*>([^<]*)", re.IGNORECASE)
+_TEX = re.compile(r"<annotation\b(?=[^<>]*+>)[^<>]*application/x-(?:tex|latex)[^<>]*>([^<]*)", re.IGNORECASE)
 _MATH_TAG = re.compile(r"<math\b[^<>]*>", re.IGNORECASE)
-_SCRIPT = re.compile(r"<script\b([^<>]*)>(.*)</script[^>]*>?\Z", re.IGNORECASE | re.DOTALL)
+_SCRIPT = re.compile(r"<script\b[^<>]*+>", re.IGNORECASE)
+_SCRIPT_END = re.compile(r"</script(?=[\s/>])", re.IGNORECASE)
 _STYLE = re.compile(r"\s*\{\s*\\(?:display|text)style\b(.*)\}\s*\Z", re.DOTALL)
 _FORMULA_CLASS = re.compile(r"(?:^|[\s_-])(?:math|tex|latex|equation|formula)(?:$|[\s_-])", re.IGNORECASE)
 
@@ -42,11 +43,12 @@ def of_math(element: str) -> str:
 
 def of_script(script: str) -> str:
     """Return the formula of a `script` element that is one, else nothing."""
-    match = _SCRIPT.match(script)
-    kind = attributes(f"<script{match[1]}>").get("type", "") if match else ""
-    if match is None or not kind.startswith("math/tex"):
+    opening = _SCRIPT.match(script)
+    kind = attributes(opening[0]).get("type", "") if opening else ""
+    if opening is None or not kind.startswith("math/tex"):
         return ""
-    return tex_formula(match[2], "mode=display" in kind.replace(" ", ""))
+    tex = _SCRIPT_END.split(script[opening.end() :], 1)[0]
+    return tex_formula(tex, "mode=display" in kind.replace(" ", ""))
 
 
 def of_image(found: Mapping[str, str]) -> str:

@@ -6,9 +6,12 @@ reason of its own, and each is mended here in the page, by a stated rule, before
 - Lists: each `ul` that lies in fewer than four elements or has more than 20 % of its characters in links goes. One with
   at least half of its characters outside links is text, and so are its links, unless its class says navigation.
 - Boxes: each `aside` and `div class="sidebar"` goes; DocBook and many documentation tools mark notes in the text so.
-  One with at least 80 % of its characters outside links is text.
+  One with at least half of its characters outside links is text: addresses are long, and Chinese is short.
 - Names: XHTML writes `<a id="x"/>`; as HTML that is a link which holds all that follows. One without `href` is none.
 - Cells: `<td><p>1</p></td>` puts each cell of a row on a line of its own; short cells are put on one line.
+- Addresses: what has the class `email` is taken for a button, and `code` may go for its class as well.
+- Lines: where the source ends a line between two Chinese or Japanese characters, a browser shows nothing, an extractor
+  a space. Source: CSS Text Level 3, 4.1.3, segment break transformation.
 - Lone characters: one that makes up a piece of text by itself is taken for an icon if UTF-8 needs three bytes for it.
   So the full stop goes that follows a link in Chinese. An invisible character beside it saves it.
 - Images: their alternative text goes, but for formulas, whose text comes from `formulas.py`.
@@ -22,8 +25,8 @@ from regraft.curation.markup import Tag, attributes, tags
 
 LIST_SHARE = 0.5
 """Of the characters of a list that may stand in links. Source: not in the paper."""
-BOX_SHARE = 0.2
-"""Of the characters of a box that may stand in links; that of resiliparse for lists. Source: not in the paper."""
+BOX_SHARE = 0.5
+"""Of the characters of a box that may stand in links. Source: not in the paper."""
 LIST_DEPTH = 4
 """Elements around a list below which resiliparse takes it for navigation."""
 UNLINKED = 20
@@ -35,15 +38,17 @@ CELL = 500
 
 _HREF = re.compile(r"\shref\s*=", re.IGNORECASE)
 _SIDEBAR = re.compile(r"""\sclass\s*=\s*["']?sidebar["'\s>]""", re.IGNORECASE)
-_NAVIGATION = re.compile(
-    r"""\s(?:class|id|role)\s*=\s*["']?[^"'>]*(?:nav|menu|crumb|pager|pagin|toc|tabs|foot|head|lang)""", re.IGNORECASE
-)
+_NAVIGATION = re.compile("nav|menu|crumb|pager|pagin|toc|tabs|foot|head|lang", re.IGNORECASE)
+_EMAIL = re.compile(r"""\sclass\s*=\s*(?:"email"|'email'|email(?=[\s>]))""", re.IGNORECASE)
+_WIDE = "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff"
+_WRAPPED = re.compile(rf"(?<=[{_WIDE}])[ \t]*\r?\n[ \t]*(?=[{_WIDE}])")
 _ICON = re.compile("[\ue000-\uf8ff]")
 _FALLBACK = re.compile(r"\s*</span>\s*<img\b[^<>]*mwe-math-fallback", re.IGNORECASE)
 _BLOCKS = frozenset(
     ("ul", "ol", "dl", "menu", "pre", "div", "aside", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6")
 )
-_HANDLED = _BLOCKS | {"a", "td", "th", "tr", "p", "br", "img", "math"}
+_CODE = frozenset(("code", "kbd", "samp", "tt", "var"))
+_HANDLED = _BLOCKS | _CODE | {"a", "td", "th", "tr", "p", "br", "img", "math"}
 
 
 def layout(page: str) -> str:
@@ -80,7 +85,7 @@ class _Scan:
         self.page = page
         self.edits: list[tuple[int, int, str]] = []
         self.last = self.characters = self.linked = 0
-        self.in_link = False
+        self.in_link = self.in_pre = False
         self.links: list[Tag] = []
         self.math = -1
         self.cell: _Cell | None = None
@@ -91,6 +96,8 @@ class _Scan:
         text = self.page[self.last : tag.start()].strip()
         if len(text) == 1 and text >= "\u0800" and not _ICON.match(text):
             self.edits.append((tag.start(), tag.start(), SAVIOUR))
+        if not self.in_pre and "\n" in text:
+            self.edits += ((m.start(), m.end(), "") for m in _WRAPPED.finditer(self.page, self.last, tag.start()))
         self.last = tag.end()
         self.characters += len(text)
         if self.in_link:
@@ -116,6 +123,9 @@ class _Scan:
             self._link(end, tag)
         elif name == "math":
             self._formula(end, tag)
+        elif name in _CODE:
+            if not end:
+                self._replace(tag, f"<{name}>")
         elif name == "img":
             self._replace(tag, _escaped(of_image(attributes(tag[0]))))
         elif name in ("td", "th", "tr", "table"):
@@ -127,6 +137,8 @@ class _Scan:
                 self.cell.breaks.append(tag)
         elif name in _BLOCKS:
             self.cell = None
+            if name == "pre":
+                self.in_pre = not end
             self._list(end, tag) if name == "ul" else self._box(name, end, tag)
 
     def _raw(self, tag: Tag) -> None:
@@ -139,6 +151,8 @@ class _Scan:
         else:
             self.in_link = not end
             self.links.append(tag)
+            if not end and _EMAIL.search(tag[0]):
+                self._replace(tag, _EMAIL.sub("", tag[0]))
 
     def _formula(self, end: bool, tag: Tag) -> None:
         if not end:
@@ -154,7 +168,7 @@ class _Scan:
             self.lists.append(self._begin(tag))
         elif self.lists:
             opened = self.lists.pop()
-            if self._is_text(opened, LIST_SHARE) and not _NAVIGATION.search(opened.tag[0]):
+            if self._is_text(opened, LIST_SHARE) and not _is_navigation(opened.tag):
                 self._keep_list(opened, tag)
 
     def _keep_list(self, opened: _Open, end: Tag) -> None:
@@ -193,6 +207,12 @@ class _Scan:
 
     def _replace(self, tag: Tag, text: str) -> None:
         self.edits.append((tag.start(), tag.end(), text))
+
+
+def _is_navigation(tag: Tag) -> bool:
+    """Return whether an element says to be navigation."""
+    found = attributes(tag[0])
+    return any(_NAVIGATION.search(found.get(name, "")) for name in ("class", "id", "role"))
 
 
 def _escaped(text: str) -> str:

@@ -10,7 +10,8 @@ _MARKUP = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Comments, scripts and styles as a whole, and tags; no part is read twice."""
-_ATTRIBUTE = re.compile(r"""([^\s=/]+)\s*+=\s*+(?:"([^"]*+)|'([^']*+)|([^\s>"']++))""")
+_ATTRIBUTE = re.compile(r"""([^\s=/]++)(?:\s*+=\s*+(?:"([^"]*+)"?+|'([^']*+)'?+|([^\s>"']++)))?+""")
+"""Names without a value match too, so that none is tried again from each of its letters."""
 
 Tag = re.Match[str]
 """Its groups `name` and `end` are those of a tag; `raw` is set for a whole script or style; else it is a comment."""
@@ -23,4 +24,5 @@ def tags(page: str) -> Iterator[Tag]:
 
 def attributes(tag: str) -> dict[str, str]:
     """Return the attributes of a start tag that have a value; names in lower case, values as they are written."""
-    return {m[1].lower(): m[2] or m[3] or m[4] or "" for m in _ATTRIBUTE.finditer(tag)}
+    found = ((m[1], m[2] or m[3] or m[4] or "", m.end() > m.end(1)) for m in _ATTRIBUTE.finditer(tag))
+    return {name.lower(): value for name, value, given in found if given}

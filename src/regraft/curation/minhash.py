@@ -87,7 +87,8 @@ class Signed:
 
     def band(self, band: int) -> npt.NDArray[np.uint64]:
         """Return the hash of one band of every document: [N]."""
-        return np.concatenate([np.load(folder / "bands.npy", mmap_mode="r")[band] for folder in self.folders])
+        # Copied one by one: a mapped file counts as an open one, of which a process may have some 1,000.
+        return np.concatenate([np.array(np.load(folder / "bands.npy", mmap_mode="r")[band]) for folder in self.folders])
 
     def by_shard(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield the shards of some documents (sorted numbers), each with the rows of those that it holds."""
@@ -153,10 +154,12 @@ def components(signed: Signed, bands: int) -> npt.NDArray[np.int64]:
     from scipy.sparse import coo_array  # only here: workers, which sign, start faster without
     from scipy.sparse.csgraph import connected_components
 
-    edges = [_edges(signed.band(band)) for band in range(bands)]
-    left, right = np.unique(np.concatenate(edges, axis=1), axis=1)
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(signed), len(signed)))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    labels = np.arange(len(signed))
+    for band in range(bands):
+        left, right = labels[_edges(signed.band(band))]
+        graph = coo_array((np.ones(len(left), np.bool_), (left, right)), shape=(len(signed), len(signed)))
+        labels = connected_components(graph, directed=False)[1].astype(np.int64)[labels]
+    return labels
 
 
 def _edges(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
@@ -174,6 +177,9 @@ def groups(labels: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
 
 
 def most_alike(signature: Signatures, others: Signatures, count: int) -> list[int]:
-    """Return which of the other signatures, at most `count`, share most hashes with one; earlier ones among equals."""
-    shared = (others == signature).sum(axis=1)
+    """Return which of the other signatures, at most `count`, share most hashes with one; earlier ones among equals.
+
+    `others` are columns [K, n]: compared hash by hash, many at once, they take a sixth of the time of rows.
+    """
+    shared = (others == signature[:, np.newaxis]).sum(axis=0, dtype=np.int16)
     return np.argsort(-shared, kind="stable")[:count].tolist()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
-from regraft.corpus.document import Document, Reject
+from regraft.corpus.document import Changed, Document, Outcome, Reject
 from regraft.curation.language import detect
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class MixedLanguages:
     not that of the document. Prose has at least `min_letters` letters, and these are at least `min_letter_share` of its
     characters but spaces; so headings, lists of names, code and what programs print are never foreign. The share of
     foreign paragraphs is that of their letters among those of all prose. Up to `keep_share` the document stays whole,
-    up to `cut_share` it loses its foreign paragraphs, above it is dropped. Before `LanguageFilter`, which judges a page
-    as a whole, this saves pages that are half translated.
+    up to `cut_share` it loses its foreign paragraphs, counted as `foreign_paragraphs`, above it is dropped. Before
+    `LanguageFilter`, which judges a page as a whole, this saves pages that are half translated.
 
     Source: not in the paper, thresholds included.
     """
@@ -42,7 +42,7 @@ class MixedLanguages:
         if not 0 <= self.min_score <= 1 or not 0 <= self.min_letter_share <= 1 or self.min_letters < 1:
             raise ConfigError(f"MixedLanguages needs shares between 0 and 1, and min_letters of at least 1: {self}.")
 
-    def check(self, document: Document, view: "View") -> Document | Reject:
+    def check(self, document: Document, view: "View") -> Outcome:
         pieces = _PARTS.split(document.text)
         own = document.language or detect(document.text)[0]
         weights = {number: weight for number in range(0, len(pieces), 2) if (weight := self._prose(pieces[number]))}
@@ -54,7 +54,7 @@ class MixedLanguages:
             return document
         dropped = {number + offset for number in foreign for offset in (0, 1)}
         text = "".join(piece for number, piece in enumerate(pieces) if number not in dropped)
-        return replace(document, text=text.strip("\n"))
+        return Changed(replace(document, text=text.strip("\n")), {"foreign_paragraphs": len(foreign)})
 
     def _prose(self, paragraph: str) -> int:
         """Return the letters of a paragraph of prose, else 0."""

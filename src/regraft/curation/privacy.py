@@ -51,7 +51,7 @@ class PrivacyConfig:
             raise ConfigError(f"placeholder is {self.placeholder!r}; it may hold {{kind}} once and no other brace.")
 
 
-@stage(version=1, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=2, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def redact_personal(config: PrivacyConfig, ctx: Context) -> Metrics:
     """Write the documents with personal data replaced by its kind; counts are `changed.<kind>`. Ids stay."""
     from regraft.corpus.dataflow import transform

@@ -1,12 +1,12 @@
 """Which candidates truly are near duplicates, and a corpus without them.
 
 `C` candidates: documents that share a band with another one. Their shingles are hashed shard by shard into files, and
-read back cluster by cluster, so memory holds one cluster.
+read back as they are compared: memory holds the signatures of one cluster and the sets of some of its documents.
 """
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from regraft.corpus import tables
 from regraft.corpus.document import Reject, reject_row
 from regraft.corpus.rows import ROWS, Tally
 from regraft.corpus.work import Counts, each, name_of
-from regraft.curation.minhash import Signed, most_alike
+from regraft.curation.minhash import Signatures, Signed, most_alike
 from regraft.curation.ngrams import Hashes
 from regraft.curation.shingles import jaccard, shingles
 
@@ -34,6 +34,10 @@ Source: not in the paper.
 """
 MEMBERS = 20_000
 """Documents of clusters that one worker takes at once."""
+FILES = 256
+"""Files of shingles that a worker has open; systems allow a process some 1,000, and a large corpus has more shards."""
+SETS = 4096
+"""Sets of shingles that a worker holds; those of other documents are read again."""
 Rows = npt.NDArray[np.int64]
 
 
@@ -89,7 +93,7 @@ class Candidates:
     digests: npt.NDArray[np.uint64]  # [C]
     shards: Rows  # [C]
     rows: Rows  # [C], in the shard
-    offsets: Rows  # [C], of the shingles in the shard's file, in bytes
+    offsets: Rows  # [C], shingles of the shard before those of the member
     sizes: Rows  # [C], shingles
     bounds: Rows  # of the clusters
 
@@ -110,21 +114,32 @@ class VerifyClusters:
     min_similarity: float
 
     def __call__(self, item: Candidates, out: Path) -> Counts:
-        files = {shard: os.open(folder / "shingles.bin", os.O_RDONLY) for shard, folder in self.shingled.items()}
-        signatures = [np.load(folder / "signatures.npy", mmap_mode="r") for folder in self.signed.folders]
+        signatures, sets = self._signatures(item), _Sets(item, lru_cache(FILES)(self._shingles))
         found: list[tuple[int, int, float, bool]] = []
-        for start, stop in pairwise(item.bounds):
-            members = range(int(start), int(stop))
-            signature = np.stack([signatures[item.shards[m]][item.rows[m]] for m in members])
-            sets = _Sets(item, files)
+        for start, stop in pairwise(item.bounds.tolist()):
             for dropped, kept, similarity, exact in duplicates(
-                item.digests[start:stop], signature, lambda n, s=sets, b=int(start): s[b + n], self.min_similarity
+                item.digests[start:stop],
+                signatures[start:stop],
+                lambda n, first=start: sets[first + n],
+                self.min_similarity,
             ):
                 found.append((int(item.numbers[start + dropped]), int(item.numbers[start + kept]), similarity, exact))
-        for file in files.values():
-            os.close(file)
         np.save(out / "found.npy", np.array(found, FOUND))
         return {"dropped": len(found)}
+
+    def _signatures(self, item: Candidates) -> Signatures:
+        """Return the signatures of all members: [C, K]. A mapped file counts as an open one, so it is one at a time."""
+        shards, which = np.unique(item.shards, return_inverse=True)
+        pieces: list[Signatures] = []
+        for n, shard in enumerate(shards.tolist()):
+            signatures = np.load(self.signed.folders[shard] / "signatures.npy", mmap_mode="r")
+            pieces.append(signatures[item.rows[which == n]])
+        back = np.argsort(np.argsort(which, kind="stable"), kind="stable")
+        return np.concatenate(pieces)[back]
+
+    def _shingles(self, shard: int) -> Hashes:
+        """Return all shingles of a shard, mapped."""
+        return np.memmap(self.shingled[shard] / "shingles.bin", np.uint64, "r")
 
 
 FOUND = np.dtype([("dropped", np.int64), ("kept", np.int64), ("similarity", np.float64), ("exact", np.bool_)])
@@ -135,20 +150,24 @@ class _Sets:
     """The shingles of a candidate, read when asked for."""
 
     of: Candidates
-    files: Mapping[int, int]
+    shingles: Callable[[int], Hashes]
+    """Those of a shard."""
 
     def __getitem__(self, n: int) -> Hashes:
-        of = self.of
-        data = os.pread(self.files[int(of.shards[n])], int(of.sizes[n]) * 8, int(of.offsets[n]))
-        return np.frombuffer(data, np.uint64)
+        start, size = int(self.of.offsets[n]), int(self.of.sizes[n])
+        return np.array(self.shingles(int(self.of.shards[n]))[start : start + size]) if size else np.empty(0, np.uint64)
 
 
 def duplicates(
-    digests: npt.NDArray[np.uint64], signatures: npt.NDArray[np.uint32], shingles_of: Any, min_similarity: float
+    digests: npt.NDArray[np.uint64],
+    signatures: npt.NDArray[np.uint32],
+    shingles_of: Callable[[int], Hashes],
+    min_similarity: float,
 ) -> list[tuple[int, int, float, bool]]:
     """Return (dropped, kept, similarity, exact) for members of a cluster that truly resemble an earlier, kept one."""
     kept: list[int] = []
-    sets: dict[int, Hashes] = {}
+    of_kept = np.empty(signatures.T.shape, np.uint32)  # [K, members], filled from the left
+    set_of = lru_cache(SETS)(shingles_of)
     met: dict[int, tuple[int, float]] = {}  # digest -> which one stays for it, and how similar that is
     found: list[tuple[int, int, float, bool]] = []
     for number, digest in enumerate(digests.tolist()):
@@ -156,15 +175,17 @@ def duplicates(
             stays, similarity = met[digest]
             found.append((number, stays, similarity, similarity == 1.0 and digests[stays] == digest))
             continue
-        own = shingles_of(number)
-        alike = [kept[n] for n in most_alike(signatures[number], signatures[kept], COMPARED)] if kept else []
-        similarity, closest = max(((jaccard(own, sets[n]), -n) for n in alike), default=(0.0, 0))
+        own = set_of(number)
+        closest_few = most_alike(signatures[number], of_kept[:, : len(kept)], COMPARED) if kept else ()
+        alike = [kept[n] for n in closest_few]
+        similarity, closest = max(((jaccard(own, set_of(n)), -n) for n in alike), default=(0.0, 0))
         if similarity >= min_similarity:
             found.append((number, -closest, similarity, False))
             met[digest] = (-closest, similarity)
         else:
+            of_kept[:, len(kept)] = signatures[number]
             kept.append(number)
-            sets[number], met[digest] = own, (number, 1.0)
+            met[digest] = (number, 1.0)
     return found
 
 
@@ -206,7 +227,7 @@ def _candidates(
         digests=entries["digest"][members],
         shards=shards,
         rows=members - signed.first[shards],
-        offsets=np.concatenate(starts)[places] * 8,
+        offsets=np.concatenate(starts)[places],
         sizes=sizes[places],
         bounds=np.cumsum([0, *(len(members) for members in clusters)], dtype=np.int64),
     )

@@ -148,9 +148,10 @@ def _containments(corpus: Artifact, parts: Sequence[str], config: SplitConfig) -
 
     if config.part == "train":
         return {}
-    own = {n: d.text for n, (d, part) in enumerate(zip(documents(corpus), parts, strict=True)) if part == config.part}
-    train = (d.text for d, part in zip(documents(corpus), parts, strict=True) if part == "train")
-    return dict(zip(own, containments(list(own.values()), train), strict=True))
+    numbers = [number for number, part in enumerate(parts) if part == config.part]
+    own = (document.text for document, part in zip(documents(corpus), parts, strict=True) if part == config.part)
+    train = (document.text for document, part in zip(documents(corpus), parts, strict=True) if part == "train")
+    return dict(zip(numbers, containments(own, train), strict=True))
 
 
 def _outcome(document: Document, part: str, contained: float, config: SplitConfig) -> Document | Reject | None:

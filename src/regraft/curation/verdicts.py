@@ -183,7 +183,7 @@ class Verdicts:
     def _detail(self, row: int) -> str:
         benchmark, item = self.items[self.matches.item[row]]
         name = self.parts[self.matches.part[row]].name
-        return f"{benchmark} {item}: {self.matches.share[row]:.2f} of the words of its {name}"
+        return f"{benchmark} {item}: {self.matches.share[row]:.2f} of the words looked for of its {name}"
 
     def _names(self, rows: set[int]) -> dict[int, tuple[str, str]]:
         """Return id and source of the documents of some matches."""
