@@ -18,7 +18,7 @@ FILTERS: Mapping[str, Filter] = {
     "C4": C4(),
     "FineWeb": FineWeb(),
 }
-CHAIN = Chain(tuple(FILTERS.values()))
+CHAIN = Chain(tuple(FILTERS.values()), tuple(FILTERS))
 
 
 def together(text: str) -> str:

@@ -25,9 +25,11 @@ from tests.curation.prose import CHINESE, ENGLISH, document
 
 def test_each_filter_sees_what_the_one_before_left() -> None:
     text = f"{ENGLISH} Some do not. Others do. All will see. They wait.\nHome\nAbout\nContact\nLinks"
-    assert Chain((FineWeb(),))(document(text)) != document(text)
+    assert Chain((FineWeb(),), ("FineWeb",))(document(text)) != document(text)
     kept = document(text.partition("\n")[0])
-    assert Chain((C4(), FineWeb()))(document(text)) == Changed(kept, {"lines_without_punctuation": 4})
+    assert Chain((C4(), FineWeb()), ("C4", "FineWeb"))(document(text)) == Changed(
+        kept, {"lines_without_punctuation": 4}
+    )
 
 
 def filtered(tmp_path: Path, **settings: Any) -> Any:
@@ -58,13 +60,13 @@ def test_the_stage_keeps_and_rejects_with_reasons(tmp_path: Path) -> None:
         ("menu", ENGLISH),
     ]
     assert [(row["id"], row["reason"], row["detail"]) for row in rejects_of(made)] == [
-        ("mislabelled", "language", f"said zh, looks like en ({detect(ENGLISH)[1]:.2f})"),
-        ("short", "num_words", "25 words"),
-        ("twice", "repeated_lines", "0.50 of the lines"),
+        ("mislabelled", "language", f"LanguageFilter: said zh, looks like en ({detect(ENGLISH)[1]:.2f})"),
+        ("short", "num_words", "GopherQuality: 25 words"),
+        ("twice", "repeated_lines", "GopherRepetition: 0.50 of the lines"),
     ]
     assert made.manifest.metrics["language.zh"] == 1
     assert made.manifest.metrics["changed.lines_without_punctuation"] == 1
-    assert (filter_documents.version, digest_of(made)) == (5, "34822ec537edb370")
+    assert (filter_documents.version, digest_of(made)) == (6, "56a842b6c1b040d1")
 
 
 OWN_FILTER = """

@@ -29,7 +29,7 @@ def test_tokens_are_counted_by_the_tokenizer_of_the_model(tmp_path: Path, tokeni
     made = make(filter_documents.step("clean", FilterConfig(filters=filters), docs=docs), tmp_path)
     assert [row["id"] for row in documents_of(made)] == ["long", "enough"]
     assert [(row["id"], row["reason"], row["detail"]) for row in rejects_of(made)] == [
-        ("short", "num_tokens", "19 tokens")
+        ("short", "num_tokens", "MinTokens: 19 tokens")
     ]
 
 

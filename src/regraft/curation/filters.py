@@ -75,7 +75,7 @@ class FilterConfig:
             raise ConfigError("filters is empty; leave the step out to keep everything.")
 
 
-@stage(version=5, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=6, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def filter_documents(config: FilterConfig, ctx: Context) -> Metrics:
     """Write the documents that pass every filter, in their order; the first that drops one gives the reason.
 
@@ -88,7 +88,8 @@ def filter_documents(config: FilterConfig, ctx: Context) -> Metrics:
     from regraft.corpus.dataflow import transform
 
     filters = [given.opened(ctx.located) if isinstance(given, NeedsFiles) else given for given in config.filters]
-    metrics = transform(Chain(tuple(filters)), ctx, "filter_documents")
+    names = tuple(type(given).__name__ for given in config.filters)
+    metrics = transform(Chain(tuple(filters), names), ctx, "filter_documents")
     for language in config.required_languages:
         if not metrics.get(f"language.{language}"):
             raise RegraftError(f"No document in {language!r} was kept: {dict(metrics)}.")
@@ -100,14 +101,16 @@ class Chain:
     """The kernel of `filter_documents`."""
 
     filters: tuple[Filter, ...]
+    names: tuple[str, ...]
+    """Of the filters, for rejects: two filters may have a rule of one name."""
 
     def __call__(self, document: Document) -> Outcome:
         counts: Counter[str] = Counter()
         view = View(document.text)
-        for filter_ in self.filters:
+        for filter_, name in zip(self.filters, self.names, strict=True):
             outcome = filter_.check(document, view)
             if isinstance(outcome, Reject):
-                return outcome
+                return Reject(outcome.reason, f"{name}: {outcome.detail}" if outcome.detail else name)
             if isinstance(outcome, Changed):
                 counts.update(outcome.counts)
                 outcome = outcome.document
