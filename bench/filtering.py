@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from regraft.corpus.document import Document, Reject
-from regraft.curation.filters import C4, Chain, Filter, FineWeb, GopherQuality, GopherRepetition
-from regraft.curation.view import View
+from regraft.curation.filters.chain import C4, Chain, Filter, FineWeb, GopherQuality, GopherRepetition
+from regraft.curation.filters.view import View
 
 FILTERS: Mapping[str, Filter] = {
     "GopherQuality": GopherQuality(),

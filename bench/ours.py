@@ -11,7 +11,7 @@ from regraft.core import Context, Execution, Kind, Metrics, RawFiles, Step, Stor
 from regraft.corpus.ingest import IngestConfig, ingest
 from regraft.corpus.jsonlines import JsonLines
 from regraft.corpus.tokens import TokenizeConfig, tokenize
-from regraft.curation.dedup import DedupConfig, deduplicate
+from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
 
 SIMILARITY = 0.8
 """True Jaccard similarity from which a document is dropped: the one at which precision is claimed."""

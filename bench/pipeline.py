@@ -9,12 +9,12 @@ from regraft.corpus.ingest import IngestConfig, ingest
 from regraft.corpus.jsonlines import JsonLines
 from regraft.corpus.tokens import TokenizeConfig, tokenize
 from regraft.corpus.warc import WarcPages
-from regraft.curation.decontaminate import DecontaminateConfig, decontaminate
-from regraft.curation.dedup import DedupConfig, deduplicate
-from regraft.curation.extract import ExtractConfig, extract_text
-from regraft.curation.filters import FilterConfig, filter_documents
-from regraft.curation.language import LanguageFilter
-from regraft.curation.quality import GopherQuality
+from regraft.curation.contamination.decontaminate import DecontaminateConfig, decontaminate
+from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
+from regraft.curation.extraction.extract import ExtractConfig, extract_text
+from regraft.curation.filters.chain import FilterConfig, filter_documents
+from regraft.curation.filters.quality import GopherQuality
+from regraft.curation.language.identify import LanguageFilter
 
 LANGUAGES = ("en", "de", "fr", "zh")
 

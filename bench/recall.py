@@ -14,8 +14,8 @@ from bench.results import Table
 from bench.similarity import chance_to_meet
 from regraft.core import Store
 from regraft.corpus import tables
-from regraft.curation.dedup import DedupConfig
-from regraft.curation.minhash import SignShard
+from regraft.curation.duplicates.dedup import DedupConfig
+from regraft.curation.duplicates.minhash import SignShard
 
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.01)
 """Of the bins of similarity."""

@@ -10,9 +10,9 @@ STAGES = (
     "regraft.corpus.ingest",
     "regraft.corpus.package",
     "regraft.corpus.tokens",
-    "regraft.curation.dedup",
-    "regraft.curation.extract",
-    "regraft.curation.filters",
+    "regraft.curation.duplicates.dedup",
+    "regraft.curation.extraction.extract",
+    "regraft.curation.filters.chain",
     "regraft.curation.sample",
     "regraft.curation.split",
 )
@@ -20,7 +20,9 @@ HEAVY = ("daft", "numpy", "pyarrow", "scipy", "tokenizers", "resiliparse", "fast
 
 
 def test_daft_comes_without_telemetry() -> None:
-    code = "import os, sys, regraft.curation.minhash; print('daft' in sys.modules, os.environ['DO_NOT_TRACK'])"
+    code = (
+        "import os, sys, regraft.curation.duplicates.minhash; print('daft' in sys.modules, os.environ['DO_NOT_TRACK'])"
+    )
     env = {key: value for key, value in os.environ.items() if key not in ("DO_NOT_TRACK", "DAFT_ANALYTICS_ENABLED")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.split() == ["True", "true"]

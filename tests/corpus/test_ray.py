@@ -13,8 +13,8 @@ from pathlib import Path
 from regraft.core import Execution
 from regraft.corpus import work
 from regraft.corpus.document import Document
-from regraft.curation.dedup import DedupConfig, deduplicate
-from regraft.curation.filters import FilterConfig, GopherQuality, filter_documents
+from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
+from regraft.curation.filters.chain import FilterConfig, GopherQuality, filter_documents
 from tests.corpus.given import corpus, make
 
 work.SERIAL = 0

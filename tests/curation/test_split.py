@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from regraft.core import ConfigError, StepFailed
 from regraft.corpus.document import Document
-from regraft.curation.containment import containments
+from regraft.curation.duplicates.containment import containments
 from regraft.curation.split import Member, Part, SplitConfig, assign, quotas, split_documents
 from tests.corpus.given import corpus, digest_of, documents_of, make, rejects_of
 from tests.curation.grams import grams

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from regraft.core import Execution, Store, run
 from regraft.corpus.document import Document
-from regraft.curation.dedup import DedupConfig, deduplicate
+from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
 from regraft.report import curation
 from regraft.report.collect import collect
 from tests.corpus.given import corpus

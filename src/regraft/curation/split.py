@@ -72,7 +72,7 @@ def split_documents(config: SplitConfig, ctx: Context) -> Metrics:
         RegraftError: the part is empty, or has nothing in a required language.
     """
     from regraft.corpus.rows import CorpusWriter, documents
-    from regraft.curation.minhash import components, sign
+    from regraft.curation.duplicates.minhash import components, sign
 
     corpus = ctx.input("docs")
     members = [Member(d.id, (d.language, d.source)) for d in documents(corpus)]
@@ -144,7 +144,7 @@ def quotas(members: Sequence[Member], config: SplitConfig) -> dict[Part, Counter
 def _containments(corpus: Artifact, parts: Sequence[str], config: SplitConfig) -> dict[int, float]:
     """Return how much of each document of this part, by number, stands in the training part."""
     from regraft.corpus.rows import documents
-    from regraft.curation.containment import containments
+    from regraft.curation.duplicates.containment import containments
 
     if config.part == "train":
         return {}

@@ -15,10 +15,10 @@ from regraft.corpus.ingest import (
     ingest,
 )
 from regraft.corpus.tokens import TokenizeConfig, tokenize
-from regraft.curation.decontaminate import DecontaminateConfig, decontaminate
-from regraft.curation.dedup import DedupConfig, deduplicate
-from regraft.curation.extract import ExtractConfig, extract_text
-from regraft.curation.filters import (
+from regraft.curation.contamination.decontaminate import DecontaminateConfig, decontaminate
+from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
+from regraft.curation.extraction.extract import ExtractConfig, extract_text
+from regraft.curation.filters.chain import (
     C4,
     Filter,
     FilterConfig,
@@ -27,9 +27,9 @@ from regraft.curation.filters import (
     GopherRepetition,
     filter_documents,
 )
-from regraft.curation.language import LanguageFilter
-from regraft.curation.lines import LineConfig, deduplicate_lines
-from regraft.curation.privacy import PrivacyConfig, redact_personal
+from regraft.curation.language.identify import LanguageFilter
+from regraft.curation.lines.deduplicate import LineConfig, deduplicate_lines
+from regraft.curation.privacy.redact import PrivacyConfig, redact_personal
 from regraft.curation.statistics import MeasureConfig, measure_documents
 from regraft.lm.backbone import BackboneConfig, import_backbone
 from regraft.recipes import SAMPLES

@@ -11,11 +11,11 @@ from regraft.core import ConfigError, RawFiles, Step
 from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, ingest
 from regraft.corpus.package import PackageConfig, fetch_package
 from regraft.corpus.tokens import TokenizeConfig, tokenize
-from regraft.curation.dedup import DedupConfig, deduplicate
-from regraft.curation.extract import ExtractConfig, extract_text
-from regraft.curation.filters import FilterConfig, filter_documents
-from regraft.curation.language import LanguageFilter
-from regraft.curation.quality import GopherQuality
+from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
+from regraft.curation.extraction.extract import ExtractConfig, extract_text
+from regraft.curation.filters.chain import FilterConfig, filter_documents
+from regraft.curation.filters.quality import GopherQuality
+from regraft.curation.language.identify import LanguageFilter
 from regraft.curation.sample import SampleConfig, sample_documents
 from regraft.curation.split import SplitConfig, split_documents
 from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out

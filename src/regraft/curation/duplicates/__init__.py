@@ -1,0 +1,1 @@
+"""Documents that say what another one says."""

@@ -1,0 +1,1 @@
+"""Rules by which a document stays or goes."""

@@ -1,0 +1,1 @@
+"""Lines that many pages repeat."""
