@@ -83,10 +83,10 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
         RegraftError: no document to tokenize, or none in an ordered language.
     """
     from regraft.corpus import encoded as gathered
-    from regraft.corpus.encode import Encoder
+    from regraft.corpus.encode import encoder_of
 
     tokenizer = ctx.input("model").file("model/tokenizer.json")
-    encoder = Encoder.open(tokenizer, config.begin_token, config.end_token)
+    encoder = encoder_of(tokenizer, config.begin_token, config.end_token)
     topics = gathered.read_topics(ctx.optional("topics"))
     difficulty = gathered.read_difficulty(ctx.optional("difficulty"), config.measure)
     ends = (config.begin_token, config.end_token)
