@@ -61,12 +61,19 @@ class Encoder:
         """What a reader of the tokens has to know."""
         return {"dtype": self.dtype, "vocab_size": self.vocab_size, "begin": self.begin, "end": self.end}
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, begin and end token included."""
-        begin = [] if self.begin is None else [self.begin]
-        end = [] if self.end is None else [self.end]
-        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [[*begin, *encoding.ids, *end] for encoding in encodings]
+    def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Return the ids of all texts in a row, begin and end tokens included, and how many belong to each text."""
+        found = [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        first, last = self.begin is not None, self.end is not None
+        lengths = np.array([first + len(ids) + last for ids in found], np.int64)
+        tokens = np.empty(lengths.sum(), self.dtype)
+        for ids, start, stop in zip(found, np.cumsum(lengths) - lengths, np.cumsum(lengths), strict=True):
+            if first:
+                tokens[start] = self.begin
+            if last:
+                tokens[stop - 1] = self.end
+            tokens[start + first : stop - last] = ids
+        return tokens, lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +96,10 @@ class EncodeShard:
             pa.ipc.new_file(sink, ENCODED) as index,
         ):
             for batch in self._batches(item):
-                found = encoder.encode(batch.column("text").to_pylist())
-                lengths = np.array([len(ids) for ids in found], np.int64)
-                file.write(b"".join(np.array(ids, encoder.dtype).tobytes() for ids in found))
+                tokens, lengths = encoder.encode(batch.column("text").to_pylist())
+                file.write(tokens.data)
                 index.write_batch(_rows(batch, lengths, start + np.cumsum(lengths) - lengths))
-                start += int(lengths.sum())
+                start += len(tokens)
         return {"tokens": start}
 
     def _batches(self, item: Path) -> Iterator[pa.RecordBatch]:
