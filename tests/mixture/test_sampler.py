@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -55,7 +58,8 @@ def test_credits_carry_on_across_share_changes(size: int, data: st.DataObject) -
         sampler.next(length)
         ideal = {key: ideal[key] + length * shares[key] for key in keys}
         # A change may make what is owed to several streams due at once, and only one is served at a time.
-        assert all(-1 - 1e-6 < ideal[key] - sampler.served[key] < 2 for key in keys)
+        assert all(abs(ideal[key] - sampler.served[key]) < 1.5 for key in keys)
+        assert sampler.credits == pytest.approx({key: ideal[key] - sampler.served[key] for key in keys}, abs=1e-6)
         assert sum(sampler.served.values()) == pytest.approx(sum(ideal.values()))
 
 
@@ -93,7 +97,7 @@ def test_an_ended_stream_passes_its_share_inside_its_source_so_that_languages_ke
     served = count(sampler.next(200))
     assert (served[ZH1], served[EN1]) == (3, 4)
     assert abs(served[ZH1] + served[ZH2] - 40) <= 1
-    assert sum(sampler.state()["credit"].values()) == pytest.approx(0, abs=1e-9)  # nothing owed is forgotten
+    assert sum(sampler.credits.values()) == pytest.approx(0, abs=1e-9)  # nothing owed is forgotten
     assert [(e.stream, e.what, e.detail) for e in sampler.events] == [
         ("en/web-en/Law", "ended", "its share passes to en/books/Law"),
         ("zh/web-zh/Law", "ended", "its share passes to zh/web-zh/Physics"),
@@ -118,8 +122,9 @@ def test_every_sequence_is_served_once_and_then_the_mixture_is_exhausted() -> No
         sampler.next(1)
 
 
-def test_repeat_wraps_up_to_max_epochs_and_says_so() -> None:
-    mixture = Mixture(groups=GROUPS, exhausted="repeat", max_epochs=2.5)
+def test_a_source_may_repeat_up_to_its_epochs_and_says_so() -> None:
+    chinese = replace(GROUPS[0], sources=(Source(name="web-zh", share=1.0, max_epochs=2.5),))
+    mixture = Mixture(groups=(chinese, GROUPS[1]))
     sampler = Sampler(mixture, {ZH1: 2, EN1: 100, EN2: 100})
     served = sampler.next(100)
     assert [i for key, i in served if key == ZH1] == [0, 1, 0, 1, 0]
@@ -145,7 +150,7 @@ def test_a_share_set_to_zero_is_not_served_and_its_credit_stays_in_the_source() 
     sampler.set_shares({ZH1: 0.0, ZH2: 0.2, EN1: 0.4, EN2: 0.4})
     assert ZH1 not in count(sampler.next(92))
     assert abs(sampler.served[ZH1] + sampler.served[ZH2] - 20) <= 1
-    assert sum(sampler.state()["credit"].values()) == pytest.approx(0, abs=1e-9)
+    assert sum(sampler.credits.values()) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("shares", [{ZH1: 1.0}, {ZH1: 0.5, EN1: 0.2, EN2: 0.2}, {ZH1: -0.2, EN1: 0.6, EN2: 0.6}])
@@ -157,12 +162,12 @@ def test_wrong_shares_are_refused(shares: dict[StreamKey, float]) -> None:
 
 def test_the_order_is_pinned() -> None:
     served = Sampler(MIXTURE, dict.fromkeys([ZH1, EN1, EN2], 10)).next(15)
-    assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwbwzbwbwzbwbwz"
+    assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwbzwbwbzwbwbzw"
 
 
 @settings(max_examples=60)
 @given(st.data())
-def test_groups_are_never_a_sequence_away_and_streams_never_two(data: st.DataObject) -> None:
+def test_no_stream_is_a_sequence_away_and_no_group_two(data: st.DataObject) -> None:
     """Many topics of small shares must not starve a language."""
     topics = data.draw(st.integers(1, 6))
     share = data.draw(st.floats(0.05, 0.95))
@@ -176,8 +181,8 @@ def test_groups_are_never_a_sequence_away_and_streams_never_two(data: st.DataObj
     for n in range(1, 80):
         sampler.next(1)
         chinese = sum(served for key, served in sampler.served.items() if key.language == "zh")
-        assert abs(chinese - n * share) < 1 + 1e-6
-        assert all(abs(sampler.served[key] - n * sampler.shares[key]) < 2 for key in keys)
+        assert abs(chinese - n * share) < 2
+        assert all(abs(sampler.served[key] - n * sampler.shares[key]) < 1 + 1e-6 for key in keys)
 
 
 def test_five_small_topics_together_get_their_share() -> None:
@@ -195,3 +200,31 @@ def test_shares_that_are_no_numbers_are_refused() -> None:
 def test_a_source_with_a_slash_would_be_another_stream() -> None:
     with pytest.raises(ConfigError, match="no '/' in its name"):
         StreamKey("zh", "a/b", "c")
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 4, 8])
+def test_ranks_that_ask_each_for_themselves_share_out_one_order(num_ranks: int) -> None:
+    supply = {ZH1: 9, ZH2: 80, EN1: 300, EN2: 300}
+    samplers = [Sampler(MIXTURE, supply) for _ in range(num_ranks)]
+    order: list[tuple[StreamKey, int]] = []
+    for step in range(10):
+        if step == 5:
+            for sampler in samplers:
+                sampler.set_shares({ZH1: 0.02, ZH2: 0.28, EN1: 0.3, EN2: 0.4})
+        parts = [sampler.next(16)[rank::num_ranks] for rank, sampler in enumerate(samplers)]
+        order += [parts[n % num_ranks][n // num_ranks] for n in range(16)]
+    alone = Sampler(MIXTURE, supply)
+    expected = alone.next(80)
+    alone.set_shares({ZH1: 0.02, ZH2: 0.28, EN1: 0.3, EN2: 0.4})
+    assert order == expected + alone.next(80)
+
+
+def test_the_order_does_not_depend_on_the_process() -> None:
+    code = (
+        "from regraft.mixture.sampler import Sampler; from tests.mixture.test_sampler import *;"
+        "print([str(k) for k, _ in Sampler(MIXTURE, {EN2: 300, ZH2: 80, ZH1: 9, EN1: 300}).next(200)])"
+    )
+    environments = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]  # sets and hashes in another order
+    orders = [subprocess.run([sys.executable, "-c", code], env=e, check=True, stdout=-1).stdout for e in environments]
+    here = [str(key) for key, _ in Sampler(MIXTURE, {ZH1: 9, ZH2: 80, EN1: 300, EN2: 300}).next(200)]
+    assert [order.decode().strip() for order in orders] == [str(here)] * 2

@@ -1,23 +1,17 @@
 """Which stream serves the next sequence: a pure function of shares and counters, with no randomness.
 
 Every rank derives the same order without communication, to resume is to restore the counters, and shares may change
-between any two sequences.
-
-Each stream has a credit: the sequences that its shares promised so far, less those it served. Of the streams that are
-owed something, the one whose credit would reach a whole sequence first, at its present share, serves next (earliest
-deadline first). While shares stay, no stream is then ever a whole sequence away from its ideal; the simpler rule
-"largest credit first" is not that exact: 20 streams of very unequal shares were up to 1.07 sequences behind.
+between any two sequences. What a stream is owed when shares change is carried on, so nothing drifts. `turns` has the
+rule by which the next stream is chosen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from regraft.core import ConfigError, RegraftError
 from regraft.mixture.shares import Mixture, StreamKey, initial_shares
-
-ROUNDING = 1e-9
-"""Credit that is no more than rounding."""
+from regraft.mixture.turns import ROUNDING, Turns
 
 
 class MixtureExhausted(RegraftError):
@@ -37,7 +31,7 @@ class Exhaustion:
 
 
 class Sampler:
-    """Serves sequences of the streams by their shares. See the module for the rule."""
+    """Serves sequences of the streams by their shares."""
 
     def __init__(
         self, mixture: Mixture, supply: Mapping[StreamKey, int], shares: Mapping[StreamKey, float] | None = None
@@ -53,12 +47,13 @@ class Sampler:
         self.mixture = mixture
         self.supply = {key: supply[key] for key in initial}
         self.events: list[Exhaustion] = []
-        self.count = 0
-        """Sequences served by all streams."""
-        self.served = dict.fromkeys(initial, 0)
         self._places = {key: _place(mixture, key) for key in initial}
-        self._credit = dict.fromkeys(initial, 0.0)
-        self._ended: set[StreamKey] = set()
+        self._capacity = {key: mixture.capacity(key, supply[key]) for key in initial}
+        self._earlier = dict.fromkeys(initial, 0)  # served before the shares last changed
+        self._owed = dict.fromkeys(initial, 0.0)  # when they did
+        self._ended: frozenset[StreamKey] = frozenset()
+        self._live: list[StreamKey] = []
+        self._turns = Turns((), (), ())
         self.set_shares(initial if shares is None else shares)
 
     @property
@@ -70,6 +65,26 @@ class Sampler:
     def effective_shares(self) -> dict[StreamKey, float]:
         """The shares that streams are served by: those of ended streams have passed to others."""
         return dict(self._effective)
+
+    @property
+    def ended(self) -> frozenset[StreamKey]:
+        """Streams that serve no more."""
+        return self._ended
+
+    @property
+    def served(self) -> dict[StreamKey, int]:
+        """Sequences that each stream served."""
+        return self._earlier | {key: self._earlier[key] + n for key, n in self._since().items()}
+
+    @property
+    def credits(self) -> dict[StreamKey, float]:
+        """Sequences that each stream is owed; they sum to 0."""
+        return dict.fromkeys(self.supply, 0.0) | dict(zip(self._live, self._turns.credits, strict=True))
+
+    @property
+    def count(self) -> int:
+        """Sequences served by all streams."""
+        return sum(self._earlier.values()) + self._turns.taken
 
     def set_shares(self, shares: Mapping[StreamKey, float]) -> None:
         """Serve by other shares from the next sequence on; what streams are owed so far is kept.
@@ -83,9 +98,9 @@ class Sampler:
             raise ConfigError(f"Shares must be positive and sum to 1; they sum to {sum(shares.values())!r}.")
         self._shares = {key: float(shares[key]) for key in self.supply}
         for key in self.supply:
-            if self._shares[key] > 0 and not self.mixture.capacity(self.supply[key]):
+            if self._shares[key] > 0 and not self._capacity[key]:
                 self._end(key)
-        self._pass_on()
+        self._begin()
 
     def next(self, count: int) -> list[tuple[StreamKey, int]]:
         """Return the stream and the index in it of each of the next `count` sequences.
@@ -93,20 +108,22 @@ class Sampler:
         Raises:
             MixtureExhausted: fewer are left; nothing has been served then, and `count` may be tried smaller.
         """
-        before = self.state()
+        earlier, owed, ended, events, since = self._earlier, self._owed, self._ended, len(self.events), self._since()
         try:
             return [self._serve() for _ in range(count)]
         except MixtureExhausted:
-            self._load(before)
+            self._earlier, self._owed, self._ended = earlier, owed, ended
+            del self.events[events:]
+            self._take_turns(since)
             raise
 
     def state(self) -> dict[str, Any]:
         """Return all counters as plain JSON data."""
         return {
-            "count": self.count,
-            "served": {str(key): n for key, n in self.served.items()},
-            "credit": {str(key): c for key, c in self._credit.items()},
-            "shares": {str(key): s for key, s in self._shares.items()},
+            "earlier": {str(key): n for key, n in self._earlier.items()},
+            "since": {str(key): n for key, n in self._since().items()},
+            "owed": {str(key): credit for key, credit in self._owed.items()},
+            "shares": {str(key): share for key, share in self._shares.items()},
             "ended": sorted(str(key) for key in self._ended),
             "events": [asdict(event) for event in self.events],
         }
@@ -119,77 +136,52 @@ class Sampler:
             ConfigError: the state is of other streams.
         """
         sampler = cls(mixture, supply)
-        if sorted(state["served"]) != sorted(map(str, sampler.supply)):
-            raise ConfigError(f"The state has the streams {sorted(state['served'])}, not {list(sampler.supply)}.")
+        if sorted(state["earlier"]) != sorted(map(str, sampler.supply)):
+            raise ConfigError(f"The state has the streams {sorted(state['earlier'])}, not {list(sampler.supply)}.")
         sampler._load(state)
         return sampler
 
     def _load(self, state: Mapping[str, Any]) -> None:
-        self.count = state["count"]
-        self.served = {key: state["served"][str(key)] for key in self.supply}
-        self._credit = {key: state["credit"][str(key)] for key in self.supply}
+        self._earlier = {key: state["earlier"][str(key)] for key in self.supply}
+        self._owed = {key: state["owed"][str(key)] for key in self.supply}
         self._shares = {key: state["shares"][str(key)] for key in self.supply}
-        self._ended = {key for key in self.supply if str(key) in state["ended"]}
+        self._ended = frozenset(key for key in self.supply if str(key) in state["ended"])
         self.events = [Exhaustion(**event) for event in state["events"]]
-        self._effective = self._pass_shares()
+        self._take_turns({key: state["since"].get(str(key), 0) for key in self.supply})
+
+    def _since(self) -> dict[StreamKey, int]:
+        """Return what each live stream served since shares or ends last changed."""
+        return dict(zip(self._live, self._turns.served, strict=False))  # cells of several streams follow there
 
     def _serve(self) -> tuple[StreamKey, int]:
-        for key, share in self._effective.items():
-            self._credit[key] += share
-        key = self._choose()
-        index = self.served[key]
-        self._credit[key] -= 1
-        self.served[key] += 1
-        self.count += 1
-        self._note_end(key)
+        if not self._live:
+            raise MixtureExhausted(f"All streams ended after {self.count:,} sequences. Add documents or train less.")
+        turn = self._turns.take()
+        key = self._live[turn]
+        if key in self._ended:
+            self._raise_stop(key)
+        index = self._earlier[key] + self._turns.served[turn] - 1
+        self._note_end(key, index + 1)
         return key, index % self.supply[key]
 
-    def _choose(self) -> StreamKey:
-        """Return the stream that serves next: the group first, of its sources one, of that source's streams one."""
-        owed = [key for key, share in self._effective.items() if share > 0]
-        for level in (self._group, self._source, str):
-            owed = self._most_urgent(owed, level)
-        if not owed:
-            raise MixtureExhausted(f"All streams ended after {self.count:,} sequences. Add documents or train less.")
-        key = owed[0]
-        if key in self._ended:
-            raise MixtureExhausted(
-                f"The stream {key} has ended after {self.served[key]:,} sequences of its own, {self.count:,} in all, "
-                "and the mixture says exhausted='stop'. Add documents, lower its share or let it repeat."
-            )
-        return key
+    def _raise_stop(self, key: StreamKey) -> None:
+        raise MixtureExhausted(
+            f"The stream {key} has ended after {self._capacity[key]:,} sequences of its own, "
+            f"{self.count - 1:,} in all, and the mixture says exhausted='stop'. Add documents, lower its share or let "
+            "it repeat."
+        )
 
-    def _most_urgent(self, streams: Sequence[StreamKey], level: Callable[[StreamKey], str]) -> list[StreamKey]:
-        """Return the streams of that cell of a level which is owed something and would be owed a whole first."""
-        cells: dict[str, list[StreamKey]] = {}
-        for key in streams:
-            cells.setdefault(level(key), []).append(key)
-        best: tuple[float, str] | None = None
-        for name, members in cells.items():
-            credit = sum(self._credit[key] for key in members)
-            if credit > ROUNDING:
-                urgency = (1 - credit) / sum(self._effective[key] for key in members), name
-                best = urgency if best is None else min(best, urgency)
-        return [] if best is None else cells[best[1]]
-
-    def _group(self, key: StreamKey) -> str:
-        return self._places[key][0]
-
-    def _source(self, key: StreamKey) -> str:
-        return self._places[key][1]
-
-    def _note_end(self, key: StreamKey) -> None:
-        supply, served = self.supply[key], self.served[key]
-        if served == self.mixture.capacity(supply):
+    def _note_end(self, key: StreamKey, served: int) -> None:
+        if served == self._capacity[key]:
             self._end(key)
-            self._pass_on()
-        elif served % supply == 0:
-            self.events.append(self._event(key, "repeats", f"epoch {served // supply + 1} begins"))
+            self._begin()
+        elif served % self.supply[key] == 0:
+            self.events.append(self._event(key, "repeats", f"epoch {served // self.supply[key] + 1} begins"))
 
     def _end(self, key: StreamKey) -> None:
         if key in self._ended:
             return
-        self._ended.add(key)
+        self._ended |= {key}
         heirs = self._heirs(key)
         to = "its share passes to " + ", ".join(map(str, heirs)) if heirs else "nothing takes its place"
         if self.mixture.exhausted == "stop":
@@ -199,14 +191,25 @@ class Sampler:
     def _event(self, key: StreamKey, what: str, detail: str) -> Exhaustion:
         return Exhaustion(sequence=self.count, stream=str(key), what=what, detail=detail)
 
-    def _pass_on(self) -> None:
-        """Make shares and credits those of live streams only."""
+    def _begin(self) -> None:
+        """Begin with the shares and ends that are now, owing to each stream what it is owed."""
+        self._owed, self._earlier = self.credits, self.served
+        shares = self._pass_shares()
+        for key in [key for key, credit in self._owed.items() if credit and not shares[key]]:
+            credit, self._owed[key] = self._owed[key], 0.0
+            for heir, part in self._heirs(key).items():
+                self._owed[heir] += credit * part
+        self._take_turns({})
+
+    def _take_turns(self, since: Mapping[StreamKey, int]) -> None:
         self._effective = self._pass_shares()
-        for key in self.supply:
-            if self._effective[key] == 0 and self._credit[key] != 0:
-                credit, self._credit[key] = self._credit[key], 0.0
-                for heir, part in self._heirs(key).items():
-                    self._credit[heir] += credit * part
+        self._live = [key for key, share in self._effective.items() if share > 0]
+        self._turns = Turns(
+            [self._effective[key] for key in self._live],
+            [self._owed[key] for key in self._live],
+            [self._places[key] for key in self._live],
+            [since.get(key, 0) for key in self._live],
+        )
 
     def _pass_shares(self) -> dict[StreamKey, float]:
         effective = dict.fromkeys(self.supply, 0.0)

@@ -40,6 +40,12 @@ class Source:
     share: float
     language: str = ""
     """Only documents in this language; empty for all."""
+    max_epochs: float = 1.0
+    """How often each sequence may be served at most; 1.5 serves the first half of each of its streams twice."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.max_epochs) and self.max_epochs >= 1):
+            raise ConfigError(f"max_epochs of the source {self.name!r} is {self.max_epochs}; give 1 or more.")
 
     def holds(self, key: StreamKey) -> bool:
         """Return whether a stream belongs to this source."""
@@ -64,11 +70,9 @@ class Mixture:
     """What share of the training sequences comes from where, and what happens when a stream has no more."""
 
     groups: tuple[Group, ...]
-    exhausted: Literal["renormalise", "repeat", "stop"] = "renormalise"
-    """`renormalise`: its share passes to live streams of its source, else of its group, else to all others. `repeat`:
-    it starts again, up to `max_epochs`, then as `renormalise`. `stop`: nothing more is served."""
-    max_epochs: float = 1.0
-    """How often each sequence may be served at most, under `repeat`; 1.5 serves the first half of a stream twice."""
+    exhausted: Literal["renormalise", "stop"] = "renormalise"
+    """When a stream has served all it may: `renormalise` passes its share to live streams of its source, else of its
+    group, else to all others; under `stop` nothing more is served."""
 
     def __post_init__(self) -> None:
         _check_shares("groups", [(group.name, group.share) for group in self.groups])
@@ -80,22 +84,15 @@ class Mixture:
         for i, source in enumerate(sources):
             if any(source.overlaps(other) for other in sources[:i]):
                 raise ConfigError(f"The source {source.name!r} stands twice in the mixture; name each once.")
-        if (
-            not math.isfinite(self.max_epochs)
-            or self.max_epochs < 1
-            or (self.exhausted == "repeat") != (self.max_epochs > 1)
-        ):
-            raise ConfigError(
-                f"max_epochs is {self.max_epochs} with exhausted={self.exhausted!r}: above 1 under 'repeat', else 1."
-            )
 
     def place(self, key: StreamKey) -> tuple[Group, Source] | None:
         """Return the group and the source that a stream belongs to, None when the mixture does not use it."""
         return next(((g, s) for g in self.groups for s in g.sources if s.holds(key)), None)
 
-    def capacity(self, sequences: int) -> int:
-        """Return how many sequences a stream of `sequences` serves at most."""
-        return math.floor(sequences * self.max_epochs)
+    def capacity(self, key: StreamKey, sequences: int) -> int:
+        """Return how many sequences a stream of `sequences` serves at most; 0 when the mixture does not use it."""
+        place = self.place(key)
+        return math.floor(sequences * place[1].max_epochs) if place else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +111,7 @@ class BudgetLine:
     epochs: float
     """Planned over supply; 0 when there is no supply."""
     shortfall: int
-    """Planned sequences that the source cannot serve, after `max_epochs`."""
+    """Planned sequences that the source cannot serve, `max_epochs` included."""
 
 
 def initial_shares(mixture: Mixture, supply: Mapping[StreamKey, int]) -> dict[StreamKey, float]:
@@ -195,7 +192,7 @@ def _budget_line(
     group: str, source: str, share: float, planned: int, streams: Mapping[StreamKey, int], mixture: Mixture
 ) -> BudgetLine:
     supply = sum(streams.values())
-    capacity = sum(mixture.capacity(n) for n in streams.values())
+    capacity = sum(mixture.capacity(key, n) for key, n in streams.items())
     return BudgetLine(
         group=group,
         source=source,

@@ -33,12 +33,12 @@ def check_budget(config: TrainConfig, log: logging.Logger, supply: Mapping[Strea
             line.planned,
             config.mixture.exhausted,
         )
-    most = sum(config.mixture.capacity(n) for key, n in supply.items() if config.mixture.place(key))
+    most = sum(config.mixture.capacity(key, n) for key, n in supply.items())
     if most < asked or (short and config.mixture.exhausted == "stop"):
         names = [f"{line.group}/{line.source}" for line in short]
         raise RegraftError(
             f"The budget asks for {asked:,} sequences and the sources hold {most:,}; too little of {names}. "
-            "Train on fewer tokens, add documents, or let sources repeat (exhausted='repeat')."
+            "Train on fewer tokens, add documents, or let sources repeat (max_epochs)."
         )
 
 
