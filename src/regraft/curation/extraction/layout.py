@@ -93,20 +93,23 @@ class _Scan:
         self.boxes: dict[str, list[_Open | None]] = {"div": [], "aside": []}
 
     def read(self, tag: Tag) -> None:
-        text = self.page[self.last : tag.start()].strip()
-        if len(text) == 1 and text >= "\u0800" and not _ICON.match(text):
-            self.edits.append((tag.start(), tag.start(), SAVIOUR))
-        if not self.in_pre and "\n" in text:
-            self.edits += ((m.start(), m.end(), "") for m in _WRAPPED.finditer(self.page, self.last, tag.start()))
-        self.last = tag.end()
-        self.characters += len(text)
-        if self.in_link:
-            self.linked += len(text)
-        name = tag["name"]
-        if name is None:
+        start, end = tag.span()
+        if start > self.last and (text := self.page[self.last : start].strip()):
+            self._text(text, start)
+        self.last = end
+        if (name := tag["name"]) is None:
             self._raw(tag)
         elif (name := name.lower()) in _HANDLED:
             self._element(name, bool(tag["end"]), tag)
+
+    def _text(self, text: str, end: int) -> None:
+        self.characters += len(text)
+        if self.in_link:
+            self.linked += len(text)
+        if len(text) == 1 and text >= "\u0800" and not _ICON.match(text):
+            self.edits.append((end, end, SAVIOUR))
+        if not self.in_pre and not text.isascii() and "\n" in text:
+            self.edits += ((m.start(), m.end(), "") for m in _WRAPPED.finditer(self.page, self.last, end))
 
     def result(self) -> str:
         """Return the page with the edits made."""

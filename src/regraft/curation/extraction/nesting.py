@@ -5,7 +5,6 @@ around each piece of text: they look through the text of each element in turn, a
 opened anew in every paragraph. The tags tell in one pass how much that will be.
 """
 
-import re
 from dataclasses import dataclass
 
 from regraft.curation.extraction.markup import tags
@@ -34,7 +33,6 @@ _UNCOUNTED = frozenset(
     )
 )
 """Elements that do not get deeper by themselves."""
-_SELF_CLOSED = re.compile(r"/\s*>\Z")
 TAG = 20
 """Characters that a tag counts for at least, since it becomes an element."""
 
@@ -56,13 +54,13 @@ def nesting(page: str, max_depth: int, max_work: int) -> Nesting:
     ignore it. So badly nested pages count as too deep rather than too flat, and the time is linear in the page.
     """
     inside: list[str] = []
-    astray = deepest = work = last = 0
+    astray = deepest = depth = work = last = 0
     for match in tags(page):
-        depth = len(inside) + astray
-        work += (max(match.end() - last, TAG)) * depth
-        last = match.end()
-        name = (match["name"] or "").lower()
-        if not name or name in _UNCOUNTED or (_SELF_CLOSED.search(match[0]) and _foreign(inside)):
+        end = match.end()
+        work += depth * (end - last if end - last > TAG else TAG)
+        last = end
+        name = match["name"]
+        if name is None or (name := name.lower()) in _UNCOUNTED or (_closes_itself(page, end) and _foreign(inside)):
             continue
         if not match["end"]:
             inside.append(name)
@@ -71,10 +69,17 @@ def nesting(page: str, max_depth: int, max_work: int) -> Nesting:
         elif name in inside:
             del inside[-1 - inside[::-1].index(name)]
             astray += 1
-        deepest = max(deepest, len(inside) + astray)
+        depth = len(inside) + astray
+        if depth > deepest:
+            deepest = depth
         if deepest > max_depth or work > max_work:
             break
-    return Nesting(deepest, work + (len(page) - last) * (len(inside) + astray))
+    return Nesting(deepest, work + (len(page) - last) * depth)
+
+
+def _closes_itself(page: str, end: int) -> bool:
+    """Return whether the tag that ends there does so with `/>`."""
+    return page[end - 2] in "/ \n\r\t" and page[max(0, end - 64) : end - 1].rstrip().endswith("/")
 
 
 def _foreign(inside: list[str]) -> bool:
