@@ -17,16 +17,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
-from regraft.core import Context, RegraftError
-from regraft.corpus.engine import WorkerDied, run_tasks
+from regraft.core import Context
 from regraft.corpus.members import link_members
 
 SERIAL = 2000
 """Documents below which starting worker processes costs more than it saves."""
 PIECES_PER_WORKER = 32
 """After which worker processes are replaced, since libraries grow with every text that they see."""
-DEATHS = 3
-"""Places of one piece at which workers may die once each. After that it is not the documents that end them."""
 
 DONE = "done.json"
 """In the folder of a piece: what the work returned."""
@@ -69,7 +66,7 @@ def each(
         Exception: what `work` raised.
         RegraftError: a worker died on an item that cannot say where, or at one place after another.
     """
-    pieces = _Pieces(work, ctx.scratch / label)
+    pieces = Pieces(work, ctx.scratch / label)
     pieces.root.mkdir(parents=True, exist_ok=True)
     missing = [name for name in items if not pieces.is_done(name)]
     fresh = set(missing) - pieces.begun()
@@ -78,7 +75,7 @@ def each(
     away = {name: items[name] for name in missing if name not in here}
     near = {name: items[name] for name in missing if name in here}
     with ctx.track(label, len(items), unit, done=len(items) - len(missing)) as ticker:
-        for _ in chain(_do_together(pieces, away, ctx), _do_here(pieces, near)):
+        for _ in chain(_do_away(pieces, away, ctx), _do_here(pieces, near)):
             ticker.advance()
     return {name: pieces.done(name) for name in items}
 
@@ -135,7 +132,7 @@ class Lifeline:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pieces:
+class Pieces:
     """How a piece is committed: its folder, figures included, gets its name by one rename.
 
     Each attempt has a folder of its own, since the worker of a killed run may still be at it: whichever is done first
@@ -171,61 +168,21 @@ class _Pieces:
         return Done(self.root / name, json.loads((self.root / name / DONE).read_text("utf-8")))
 
 
-def _do_here(pieces: _Pieces, items: Mapping[str, Any]) -> Iterator[str]:
+def _do_here(pieces: Pieces, items: Mapping[str, Any]) -> Iterator[str]:
     """Do the items in this process and yield the name of each that is done."""
     for name, item in items.items():
-        pieces(name, (_token(), item))
+        pieces(name, (new_token(), item))
         yield name
 
 
-def _do_together(pieces: _Pieces, items: Mapping[str, Any], ctx: Context) -> Iterator[str]:
-    """Do the items, as many at once as there are workers, and yield the name of each that is done."""
-    waiting = list(items)
-    while waiting:
-        tokens = {name: _token() for name in waiting[: PIECES_PER_WORKER * ctx.execution.workers]}
-        told: set[str] = set()
-        try:
-            for name in run_tasks(
-                pieces, {name: (token, items[name]) for name, token in tokens.items()}, ctx.execution
-            ):
-                told.add(name)
-                yield name
-        except WorkerDied as death:
-            begun = [name for name, token in tokens.items() if pieces.part(name, token).exists()]
-            if not begun and not any(map(pieces.is_done, tokens)):
-                raise
-            ctx.log.warning("%s Doing the pieces that were begun one at a time.", death)
-            for name in begun:
-                _do_alone(pieces, name, items[name], ctx)
-        done = {name for name in tokens if pieces.is_done(name)}
-        yield from done - told
-        waiting = [name for name in waiting if name not in done]
+def _do_away(pieces: Pieces, items: Mapping[str, Any], ctx: Context) -> Iterator[str]:
+    """Do the items in worker processes and yield the name of each that is done."""
+    if items:
+        from regraft.corpus.together import do_together  # starts the engine, which small work does without
+
+        yield from do_together(pieces, items, ctx)
 
 
-def _do_alone(pieces: _Pieces, name: str, item: Any, ctx: Context) -> None:
-    """Do one item in a worker of its own, passing over the places at which workers die twice."""
-    places: list[int] = []
-    while not pieces.is_done(name):
-        token = _token()
-        try:
-            list(run_tasks(pieces, {name: (token, item)}, ctx.execution))
-        except WorkerDied as death:
-            lifeline = Lifeline(pieces.part(name, token))
-            place = lifeline.last()
-            if place is None or place in lifeline.deadly or len(places) == DEATHS:
-                where = f"first at the documents {places}, then at {place}" if places else "and cannot say where"
-                raise RegraftError(
-                    f"{name}: a worker process died on it {where} ({death}). Was memory short? "
-                    "Run again with fewer --workers; what is done so far is kept."
-                ) from death
-            if place in places:
-                lifeline.pass_over(place)
-                ctx.log.warning("%s: passing over document %d, on which workers die.", name, place)
-                places = []
-            else:
-                places.append(place)
-
-
-def _token() -> str:
+def new_token() -> str:
     """Return what tells one attempt from another."""
     return secrets.token_hex(4)
