@@ -11,14 +11,15 @@ from pathlib import Path
 CORPORA = Path("bench/.work/corpora")
 TOKENIZER = Path("bench/.work/tokenizer.json")
 SHARES = ("0.1", "0.3", "1")
-LARGE, SMALL = CORPORA / "1", CORPORA / "0.1"
+LARGE, MIDDLE, SMALL = CORPORA / "1", CORPORA / "0.3", CORPORA / "0.1"
 COMMON = ("--tokenizer", str(TOKENIZER))
 BENCHES = {
     "filters": ("--corpus", str(SMALL)),
-    "dedup": ("--corpus", str(SMALL)),
-    "tokenizing": ("--corpus", str(SMALL), *COMMON),
-    "end_to_end": ("--corpus", str(LARGE), *COMMON),
+    "dedup": ("--corpus", str(MIDDLE)),
+    "tokenizing": ("--corpus", str(MIDDLE), *COMMON),
+    "end_to_end": ("--corpus", str(MIDDLE), *COMMON),
     "growth": ("--corpus", str(CORPORA), *COMMON),
+    "sampler": (),
     "kill": ("--corpus", str(SMALL), *COMMON),
 }
 

@@ -21,6 +21,7 @@ from bench.clusters import signatures
 from bench.found import artifact
 from regraft.core import Store
 from regraft.corpus import tables
+from regraft.curation.language.identify import detect
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def read(inputs: Inputs) -> float:
 def extract(inputs: Inputs) -> float:
     """resiliparse: the main content of every page."""
     return _summed(inputs.texts("read"), lambda pages: [extract_plain_text(p, main_content=True) for p in pages])
+
+
+def language(inputs: Inputs) -> float:
+    """fastText: the language of every text, as far as the filter looks."""
+    return _summed(inputs.texts("extract"), lambda texts: [detect(text) for text in texts])
 
 
 def deduplicate(inputs: Inputs) -> float:
@@ -96,7 +102,7 @@ def main() -> None:
     found = {
         "read": {"FastWARC": read(inputs)},
         "extract": {"resiliparse": extract(inputs), "copy of the input": copy(inputs, "read")},
-        "filter": {"copy of the input": copy(inputs, "extract")},
+        "filter": {"fastText": language(inputs), "copy of the input": copy(inputs, "extract")},
         "deduplicate": {"Daft MinHash": deduplicate(inputs), "copy of the input": copy(inputs, "filter")},
         "decontaminate": {"copy of the input": copy(inputs, "deduplicate")},
         "tokenize": {"tokenizers": tokenize(inputs)},
