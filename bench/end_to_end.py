@@ -64,7 +64,7 @@ def report(
         tables=[table, _documents_table(stages[-1])],
         notes=(
             "Each library alone runs on the same core, in the same round, over what the stage was given; reading its "
-            "input does not count, unless the copy of a table is the limit. Of the filters only the one by language has "
+            "input does not count, unless the copy of a table is the limit. Only the filter by language has "
             "a library. `times` compares a stage with the sum of its limits.",
             "The rest is the start of Python, the imports and the hashing of the input files.",
         ),
