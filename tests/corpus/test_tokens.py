@@ -96,7 +96,7 @@ def test_without_annotations_documents_stay_as_given(tmp_path: Path) -> None:
 def test_output_is_pinned(tmp_path: Path) -> None:
     made = make(step(TokenizeConfig()), tmp_path)
     digest = hashlib.sha256((made.path / "tokens.bin").read_bytes()).hexdigest()
-    assert (tokenize.version, digest[:16]) == (1, "14bbd2162423e240")
+    assert (tokenize.version, digest[:16]) == (2, "14bbd2162423e240")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,21 @@ def test_without_a_begin_token_the_first_token_is_not_scored(tokenizer: Tokenize
     assert prefix.num_bytes == len(NETWORK.encode()) - len(first.encode())
 
 
-@pytest.mark.parametrize("fields", [{"languages": ()}, {"languages": ("zh",), "max_tokens": 0}])
+@pytest.mark.parametrize("fields", [{"languages": ()}, {"languages": ("zh",), "max_tokens": -1}])
 def test_settings_that_score_nothing_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         DifficultyConfig(**fields)
+
+
+def test_without_a_limit_the_document_is_scored_whole(tokenizer: Tokenizer) -> None:
+    text = DEBIAN * 30
+    prefix = prefix_of(text, tokenizer, "<|endoftext|>", 0)
+    assert prefix.ids == [0, *tokenizer.encode(text).ids]
+    assert prefix.num_bytes == len(text.encode())
+
+
+def test_the_speed_is_kept_apart_from_what_is_found(tmp_path: Path) -> None:
+    artifact = make(step(), tmp_path)
+    speed = json.loads(artifact.file("timing/scoring.json").read_text("utf-8"))
+    assert speed["tokens"] == artifact.manifest.metrics["scored_tokens"]
+    assert not any("second" in name for name in artifact.manifest.metrics)

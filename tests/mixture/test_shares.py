@@ -12,9 +12,7 @@ from regraft.mixture.shares import (
     StreamKey,
     initial_shares,
     planned_budget,
-    topic_shares,
     whole_counts,
-    with_topic_shares,
 )
 
 ZH = Group(name="zh", share=0.2, sources=(Source(name="web-zh", share=1.0),))
@@ -69,18 +67,6 @@ def test_a_wrong_mixture_is_refused(groups: tuple[Group, ...], message: str) -> 
 def test_a_source_is_served_once_at_least(epochs: float) -> None:
     with pytest.raises(ConfigError, match="max_epochs of the source 'web'"):
         Source(name="web", share=1.0, max_epochs=epochs)
-
-
-def test_topic_shares_move_inside_their_source_only() -> None:
-    shares = initial_shares(MIXTURE, SUPPLY)
-    assert topic_shares(shares, "zh", "web-zh") == pytest.approx({"Law": 0.75, "Physics": 0.25})
-    moved = with_topic_shares(shares, "zh", "web-zh", {"Law": 0.5, "Physics": 0.5})
-    assert moved[StreamKey("zh", "web-zh", "Law")] == pytest.approx(0.1)
-    assert {key: s for key, s in moved.items() if key.language == "en"} == {
-        key: s for key, s in shares.items() if key.language == "en"
-    }
-    with pytest.raises(ConfigError, match="has the topics"):
-        with_topic_shares(shares, "zh", "web-zh", {"Law": 1.0})
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(lambda s: sum(s) > 1e-3), st.integers(0, 10_000))

@@ -1,6 +1,7 @@
 """A small store made by the real runner: stages that write small valid tables stand for training and curation."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +127,7 @@ def tokenize(config: StandInConfig, ctx: Context) -> Metrics:
             "offset": 8 * i,
             "length": 8,
             "bytes": 100,
+            "difficulty": float(i + 1),
         }
         for i in range(0, 8, 2)
     ]
@@ -169,10 +171,18 @@ def train(config: StandInConfig, ctx: Context) -> Metrics:
             {
                 "step": step,
                 "stream": stream,
+                "share_before": share - 0.1 if step else share,
                 "share": share,
+                "effective_share": share,
                 "loss": 3.0,
+                "loss_before": 2.9,
+                "initial_loss": 3.1,
+                "target_loss": math.nan,
+                "error": 0.05,
                 "change": 0.1,
+                "delta": 0.2 if step else 0.0,
                 "factor": 1.1 if step else 1.0,
+                "memory": 0.0,
                 "reason": "loss fell less",
             }
             for step in (0, 10, 20, 30)

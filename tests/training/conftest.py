@@ -1,13 +1,14 @@
 """A small bilingual training: real stages on a few real sentences and a tiny model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from regraft.core import Context, Kind, Metrics, Step, stage
 from regraft.corpus import tables
 from regraft.corpus.tokens import TokenizeConfig, tokenize
 from regraft.lm.tiny import SAMPLE_TEXTS, TinyConfig, make_tiny
-from regraft.mixture.controllers import TopicPerplexity
+from regraft.mixture.controllers import Bounds, OnlineMixing, TopicPerplexity
+from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.schedule import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
@@ -79,7 +80,7 @@ def training(count: int = 24, **changes: Any) -> Step[TrainConfig]:
         "tokens": 12 * 2 * 64,
         "mixture": MIXTURE,
         "schedule": WarmupStable(peak=1e-2, warmup_tokens=256),
-        "controller": TopicPerplexity(step_size=0.5, noise_gate=0.0, floor=0.1),
+        "controller": TopicPerplexity(step_size=0.5, noise_gate=0.0, bounds=Bounds(floor=0.1)),
         "controlled_sources": ("web-zh",),
         "num_decisions": 2,
         "validation": ValidationConfig(tokens_per_stream=400, tokens_per_document=100),
@@ -90,3 +91,19 @@ def training(count: int = 24, **changes: Any) -> Step[TrainConfig]:
         **changes,
     }
     return train.step("train", TrainConfig(**settings), model=model, tokens=learn, held_out=held_out)
+
+
+def remembering() -> Step[TrainConfig]:
+    """Return a training whose decisions, after steps 3, 6 and 9, build on each other, and whose Chinese ends early.
+
+    The controller is a bandit, and the guard raises replay each time.
+    """
+    groups = (replace(MIXTURE.groups[0], share=0.9), replace(MIXTURE.groups[1], share=0.1))
+    return training(
+        count=20,
+        num_decisions=3,
+        schedule=WarmupStable(peak=0.5, warmup_tokens=64),
+        mixture=Mixture(groups=groups),
+        controller=OnlineMixing(),
+        guard=ForgettingGuard(protected=("web-en",), replay="en", limit=0.001, noise_gate=0.0, step=0.2),
+    )

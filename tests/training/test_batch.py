@@ -16,6 +16,8 @@ def stream(skipped: list[int]) -> PackedStream:
         offset=np.array([0, 5]),
         length=np.array([5, 3]),
         bytes=np.array([5, 3]),
+        difficulty=np.array([0.5, 0.7]),
+        measure="loss_per_byte",
         vocab_size=20,
         begin=None,
         end=None,

@@ -13,10 +13,12 @@ import pytest
 
 from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, plan, run
 from regraft.corpus import tables
+from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.history import documents_of_step, steps_of_document
+from regraft.training.schedule import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
-from tests.training.conftest import MIXTURE, training
+from tests.training.conftest import MIXTURE, remembering, training
 
 ONE = Execution(workers=1, checkpoint_seconds=0)
 PINNED = [6.6811, 4.8248, 3.9227, 2.6047, 2.4568, 1.5984, 1.2743, 0.7849, 0.8104, 0.5315, 0.7019, 0.4533]
@@ -31,6 +33,7 @@ def made(folder: Path, **changes: Any) -> tuple[Store, Artifact]:
 def rows(artifact: Artifact, file: str) -> list[dict[str, Any]]:
     schema = {tables.STEPS_FILE: tables.STEPS, tables.SERVED_FILE: tables.SERVED, tables.SHARES_FILE: tables.SHARES}
     schema |= {tables.HELD_OUT_FILE: tables.HELD_OUT, tables.STEP_TIMES_FILE: tables.STEP_TIMES}
+    schema |= {tables.EVENTS_FILE: tables.EVENTS}
     return tables.read(artifact.file(file), schema[file]).to_pylist()
 
 
@@ -75,8 +78,12 @@ def test_the_controller_decides_from_measured_loss(trained: tuple[Store, Artifac
             before = held_out[row["step"] - 4, row["stream"]]
             assert row["change"] == pytest.approx(row["loss"] - before["loss"] / before["tokens"])
             assert row["factor"] != 1.0
+            assert row["loss_before"] == pytest.approx(before["loss"] / before["tokens"])
         else:
             assert row["factor"] == 1.0
+        base = held_out[0, row["stream"]]
+        assert row["initial_loss"] == pytest.approx(base["loss"] / base["tokens"])
+        assert row["effective_share"] == pytest.approx(row["share"])
     for step in (0, 4, 8):
         assert sum(row["share"] for row in shares if row["step"] == step) == pytest.approx(1)
         chinese = [row for row in shares if row["step"] == step and row["stream"].startswith("zh")]
@@ -117,20 +124,42 @@ def test_steps_lead_to_documents_and_back(trained: tuple[Store, Artifact]) -> No
 @pytest.mark.parametrize("after", [0, 3, 9])
 def test_kill_9_and_again_gives_the_same_bytes(trained: tuple[Store, Artifact], tmp_path: Path, after: int) -> None:
     """Killed at the first sign of a given checkpoint, which may be half written."""
+    _kill("training", tmp_path, after)
+    _, again = made(tmp_path)
+    assert again.manifest.content_digest == trained[1].manifest.content_digest
+
+
+def test_kill_9_between_decisions_that_build_on_each_other(tmp_path: Path) -> None:
+    """The bandit remembers rewards, the guard how far replay was raised; the second kill is after streams ended."""
+    straight = Store(tmp_path)
+    run([remembering()], straight, ONE)
+    first = straight.resolve("train")
+    for after in (4, 8):
+        killed = Store(tmp_path / f"killed-{after}")
+        _kill("remembering", killed.root, after)
+        run([remembering()], killed, ONE)
+        assert killed.resolve("train").manifest.content_digest == first.manifest.content_digest
+    second = [row for row in rows(first, tables.SHARES_FILE) if row["step"] == 6]
+    assert any("exploring" in row["reason"] and row["memory"] > 0 for row in second)
+    assert all("replay raised" in row["reason"] for row in second)
+    assert {row["what"]: row["step"] for row in rows(first, tables.EVENTS_FILE)}["ended"] in (7, 8)
+
+
+def _kill(build: str, folder: Path, after: int) -> None:
+    """Start a training in another process and kill it once a checkpoint of step `after` or later shows."""
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import *\n"
-         "from tests.training.conftest import training\n"
-         "run([training()], Store(Path(sys.argv[1])), Execution(workers=1, checkpoint_seconds=0))", str(tmp_path)],
+         f"from tests.training.conftest import {build}\n"
+         f"run([{build}()], Store(Path(sys.argv[1])), Execution(workers=1, checkpoint_seconds=0))", str(folder)],
     )  # fmt: skip
-    store = Store(tmp_path)
-    scratch = store.scratch(plan([training()], store, ONE)[-1].id)
+    store = Store(folder)
+    step = {"training": training, "remembering": remembering}[build]()
+    scratch = store.scratch(plan([step], store, ONE)[-1].id)
     deadline = time.monotonic() + 120
     while not _reached(scratch, after) and time.monotonic() < deadline:
         time.sleep(0.001)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    run([training()], store, ONE)
-    assert store.resolve("train").manifest.content_digest == trained[1].manifest.content_digest
 
 
 def _reached(scratch: Path, step: int) -> bool:
@@ -159,6 +188,60 @@ def test_an_exhausted_language_hands_its_share_on_and_the_shortfall_is_a_figure(
     assert int(metrics["served.zh"] or 0) <= 8 * 64 < int(metrics["served.en"] or 0)
 
 
+def test_a_topic_that_ends_leaves_the_decisions_and_what_is_served_is_in_the_rows(tmp_path: Path) -> None:
+    groups = (replace(MIXTURE.groups[0], share=0.9), replace(MIXTURE.groups[1], share=0.1))
+    _, artifact = made(tmp_path, count=12, mixture=Mixture(groups=groups), tokens=10 * 2 * 64)
+    shares = rows(artifact, tables.SHARES_FILE)
+    ended = {row["stream"]: row["step"] for row in rows(artifact, tables.EVENTS_FILE) if row["what"] == "ended"}
+    left_out = [row for row in shares if ended.get(row["stream"], 99) <= row["step"]]
+    assert left_out
+    for row in left_out:
+        assert (row["reason"], row["effective_share"]) == ("ended, takes no part", 0)
+        assert row["share"] == row["share_before"] > 0
+    for step in sorted({row["step"] for row in shares}):
+        assert sum(row["effective_share"] for row in shares if row["step"] == step) == pytest.approx(1)
+
+
+GUARD = ForgettingGuard(protected=("web-en",), replay="en", limit=0.001, noise_gate=0.0, step=0.2)
+"""One of text that is trained on at nothing like the rate at which it is forgotten; see `forgetting`."""
+
+
+def forgetting(guard: ForgettingGuard) -> dict[str, Any]:
+    """Return settings under which English gets worse: next to none of it, and a learning rate that is too high."""
+    groups = (replace(MIXTURE.groups[0], share=0.99), replace(MIXTURE.groups[1], share=0.01))
+    schedule = WarmupStable(peak=0.5, warmup_tokens=64)
+    return {"mixture": Mixture(groups=groups), "schedule": schedule, "guard": guard, "count": 48}
+
+
+def test_the_guard_raises_replay_while_protected_text_gets_worse(tmp_path: Path) -> None:
+    _, artifact = made(tmp_path, **forgetting(GUARD))
+    english = {
+        step: sum(
+            row["share"] for row in rows(artifact, tables.SHARES_FILE) if row["step"] == step and "-en" in row["stream"]
+        )
+        for step in (0, 4, 8)
+    }
+    assert english == pytest.approx({0: 0.01, 4: 0.21, 8: 0.41})
+    said = [row for row in rows(artifact, tables.EVENTS_FILE) if row["what"] == "guarded"]
+    assert [row["step"] for row in said] == [4, 8]
+    assert "beyond 0.001: replay raised to 0.21" in said[0]["detail"]
+    assert artifact.manifest.metrics["steps"] == 12
+
+
+def test_the_guard_ends_a_training_with_the_model_so_far(tmp_path: Path) -> None:
+    from regraft.lm.load import load_model
+
+    guard = replace(GUARD, stop_limit=0.001)
+    _, artifact = made(tmp_path, **forgetting(guard))
+    metrics = artifact.manifest.metrics
+    assert metrics["steps"] == 4
+    assert str(metrics["stopped"]).endswith("beyond 0.001: training stops")
+    assert rows(artifact, tables.EVENTS_FILE)[-1]["what"] == "stopped"
+    assert len(rows(artifact, tables.STEPS_FILE)) == 4
+    assert {row["step"] for row in rows(artifact, tables.SHARES_FILE)} == {0, 4}
+    assert load_model(artifact.file("model")) is not None
+
+
 def test_a_second_stage_sees_none_of_the_documents_of_the_first(trained: tuple[Store, Artifact]) -> None:
     store = trained[0]
     first = training(tokens=4 * 2 * 64, num_decisions=0)
@@ -180,6 +263,8 @@ def test_a_second_stage_sees_none_of_the_documents_of_the_first(trained: tuple[S
     [
         ({"tokens": 0}, "tokens is 0"),
         ({"num_decisions": 12}, "num_decisions is 12; 12 steps leave room for fewer"),
+        ({"guard": replace(GUARD, replay="fr")}, "the mixture plans {'zh': 0.5, 'en': 0.5}"),
+        ({"guard": replace(GUARD, cap=0.95), "num_decisions": 0}, "A guard is asked at each decision"),
         ({"controlled_sources": ("web",)}, r"controlled_sources \['web'\] are not in the mixture"),
     ],
 )
@@ -205,8 +290,6 @@ def test_held_out_documents_are_never_trained_on(tmp_path: Path) -> None:
 
 
 def test_a_diverging_training_stops_and_names_the_documents(tmp_path: Path) -> None:
-    from regraft.training.schedule import WarmupStable
-
     with pytest.raises(StepFailed, match=r"step \d+: loss nan.*documents of this step: \['train-"):
         made(tmp_path, schedule=WarmupStable(peak=1e18, start=1e18))
 
@@ -251,6 +334,10 @@ def test_a_budget_that_cannot_be_served_is_refused_before_training(tmp_path: Pat
     ("changes", "message"),
     [
         ({"controlled_sources": ()}, "needs sources to control"),
+        (
+            {"validation": ValidationConfig(sources=("web-zh",)), "guard": GUARD},
+            r"validation.sources leaves out \['web-en'\], which the guard protects",
+        ),
         ({"validation": ValidationConfig(sources=("web-en",))}, r"validation.sources leaves out \['web-zh'\]"),
     ],
 )

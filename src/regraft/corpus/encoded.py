@@ -3,6 +3,7 @@
 `N` documents.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,15 +77,19 @@ def encode_corpora(
     )
 
 
-def write_tokens(out: Path, encoded: Encoded, order: npt.NDArray[np.int64]) -> None:
+def write_tokens(
+    out: Path, encoded: Encoded, order: npt.NDArray[np.int64], difficulty: Mapping[str, float] | None
+) -> None:
     """Write `tokens.bin` and `index.parquet` with the documents in the given order of rows."""
     index = encoded.index.take(pa.array(order))
     lengths, starts = (index.column(name).to_numpy() for name in ("length", "start"))
     with (out / tables.TOKENS_FILE).open("wb") as file:
         for shard, first, count in _runs(encoded.shard[order], starts, lengths):
             _copy(encoded.files[shard], first, count, encoded.dtype.itemsize, file)
-    columns = {name: index.column(name) for name in tables.INDEX.names if name != "offset"}
+    known = difficulty or {}
+    columns = {name: index.column(name) for name in tables.INDEX.names if name in index.column_names}
     columns["offset"] = pa.array(np.cumsum(lengths) - lengths)
+    columns["difficulty"] = pa.array([known.get(id_, math.nan) for id_ in index.column("id").to_pylist()], pa.float64())
     tables.write(out / tables.INDEX_FILE, pa.table(columns).select(tables.INDEX.names).cast(tables.INDEX), tables.INDEX)
 
 
@@ -131,12 +136,3 @@ def read_topics(annotation: Artifact | None) -> dict[str, str] | None:
         return None
     table = tables.read(annotation.file(tables.ANNOTATION_FILE), tables.TOPICS).to_pydict()
     return dict(zip(table["id"], table["topic"], strict=True))
-
-
-def read_difficulty(annotation: Artifact | None, measure: str) -> dict[str, float] | None:
-    """Return the difficulty in nats a byte or a token of each scored document, None when there is no annotation."""
-    if annotation is None:
-        return None
-    table = tables.read(annotation.file(tables.ANNOTATION_FILE), tables.LOSSES).to_pydict()
-    sizes = table["bytes" if measure == "loss_per_byte" else "tokens"]
-    return {id_: loss / size for id_, loss, size in zip(table["id"], table["loss"], sizes, strict=True) if size}

@@ -101,6 +101,24 @@ def keep_whole(lengths: Sequence[int] | Ints, sequence_length: int, window: int 
     return _packing(sequences, sequence_length)
 
 
+def joined(parts: Sequence[Packing], firsts: Sequence[int]) -> Packing:
+    """Return the sequences of several packings after each other.
+
+    Args:
+        parts: at least one, of one sequence length.
+        firsts: number that the first document of each part has in the whole.
+    """
+    pieces = np.cumsum([0] + [len(part.document) for part in parts], dtype=np.int64)
+    first = [part.first[:-1] + before for part, before in zip(parts, pieces, strict=False)]
+    return Packing(
+        parts[0].sequence_length,
+        np.concatenate([part.document + number for part, number in zip(parts, firsts, strict=True)]),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.stop for part in parts]),
+        np.concatenate([*first, pieces[-1:]]),
+    )
+
+
 def _best_fit(room: list[int], size: int, window: int) -> int:
     """Return the open sequence with the least sufficient room, the oldest of equals; one past the end for a new one."""
     fitting = [i for i in range(max(0, len(room) - window), len(room)) if room[i] >= size]

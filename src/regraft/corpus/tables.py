@@ -32,6 +32,12 @@ STEP_TIMES_FILE = "timing/steps.parquet"
 METRICS_FILE = "metrics.parquet"
 ITEMS_FILE = "items.parquet"
 RESPONSES_FILE = "responses.parquet"
+PROBABILITIES_FILE = "probabilities.parquet"
+TOPIC_MEASURES_FILE = "topic_measures.parquet"
+CONFUSION_FILE = "confusion.parquet"
+RELIABILITY_FILE = "reliability.parquet"
+LABELS_FILE = "labels.parquet"
+PAGES_FILE = "pages.parquet"
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -75,6 +81,51 @@ BOILERPLATE = _schema(source=_TEXT, line=_LONG_TEXT, documents=_INT)
 TOPICS = _schema(id=_TEXT, topic=_TEXT, probability=_FLOAT)
 """Annotation: the topic of each document."""
 
+PROBABILITIES = _schema(id=_TEXT, topics=pa.list_(_TEXT), probabilities=pa.list_(_FLOAT))
+"""Beside `TOPICS`: how probable each topic of a document's taxonomy is; empty lists where it follows none."""
+
+TOPIC_MEASURES = _schema(
+    language=_TEXT,  # of the taxonomy; empty for one of every language
+    examples=_TEXT,  # test, or seeds: by cross-validation
+    measure=_TEXT,  # accuracy, precision, recall, expected_calibration_error
+    topic=_TEXT,  # empty for all topics
+    value=_FLOAT,
+    low=_FLOAT,  # 95 %; NaN where there is no interval
+    high=_FLOAT,
+    n=_INT,  # documents that it is a share of
+)
+"""Of a topic classifier: how good it is on labelled documents that it did not learn from."""
+
+CONFUSION = _schema(language=_TEXT, examples=_TEXT, topic=_TEXT, found=_TEXT, documents=_INT)
+"""Of a topic classifier: how many documents of a topic were given which; what never occurs is left out."""
+
+RELIABILITY = _schema(
+    language=_TEXT,
+    examples=_TEXT,
+    low=_FLOAT,  # probability of the topic found, from here
+    high=_FLOAT,
+    confidence=_FLOAT,  # its mean
+    accuracy=_FLOAT,
+    documents=_INT,
+)
+"""Of a topic classifier: how often it is right when it is so sure."""
+
+LABELS = _schema(
+    id=_TEXT,
+    source=_TEXT,
+    language=_TEXT,
+    topic=_TEXT,  # that most answers name; empty where none names one, or two are named alike often
+    votes=_TEXT,  # a JSON object: topic -> answers that name it
+    answers=_INT,
+    agreement=_FLOAT,  # share of all requests whose answer names `topic`
+    status=_TEXT,  # agreed, disagreed, refused (no answer names a topic), not_answered
+    requests=pa.list_(_TEXT),  # keys of the responses
+)
+"""Seeds labelled by a model: every document that was asked about, whatever came of it."""
+
+PAGES = _schema(id=_TEXT, source=_TEXT, language=_TEXT, cheap=_TEXT, strong=_TEXT, disagreement=_FLOAT)
+"""Pages chosen for labelling: the topic by each classifier, and how far apart their probabilities are."""
+
 LOSSES = _schema(id=_TEXT, loss=_FLOAT, tokens=_INT, bytes=_INT)
 """Annotation: summed loss in nats over the `tokens` scored tokens that stand for `bytes` bytes of text."""
 
@@ -102,6 +153,7 @@ INDEX = _schema(
     offset=_INT,  # first token in tokens.bin
     length=_INT,  # tokens, begin and end token included
     bytes=_INT,  # of the text
+    difficulty=_FLOAT,  # by the measure that tokens.json names; NaN where there is none
 )
 """Of a TOKENS artifact: one row a document; the rows of a stream stand in curriculum order."""
 
@@ -127,13 +179,21 @@ SERVED = _schema(
 SHARES = _schema(
     step=_INT,  # decided after this step; 0 is the start
     stream=_TEXT,
-    share=_FLOAT,  # of the whole mixture, from here on
-    loss=_FLOAT,  # held-out nats a token of the stream's topic; NaN where it is not measured
-    change=_FLOAT,  # of that loss since the decision before
-    factor=_FLOAT,  # by which the controller multiplied the share; 1 where it did not move it
-    reason=_TEXT,
+    share_before=_FLOAT,  # of the whole mixture, until here
+    share=_FLOAT,  # from here on, as it was set
+    effective_share=_FLOAT,  # by which it is served from here on: the shares of ended streams have passed to others
+    loss=_FLOAT,  # held-out nats a token of the stream's topic; NaN where it is not measured, as all losses here
+    loss_before=_FLOAT,  # at the decision before
+    initial_loss=_FLOAT,  # under the model that training started from
+    target_loss=_FLOAT,  # that the controller compares with; NaN where it compares with none
+    error=_FLOAT,  # standard error of loss - loss_before; infinite where documents are too few to tell
+    change=_FLOAT,  # since the decision before, of what the controller measures: loss, or perplexity
+    delta=_FLOAT,  # what the controller makes of it: normalised change, velocity, excess loss, reward; else 0
+    factor=_FLOAT,  # by which it multiplied the share, before bounds; 1 where it did not
+    memory=_FLOAT,  # what it noted for its next decision; 0 where nothing
+    reason=_TEXT,  # in words, with those of the forgetting guard
 )
-"""Training: one row for each stream and decision of the controller."""
+"""Training: one row for each stream and decision, with all that led to it."""
 
 HELD_OUT = _schema(
     step=_INT,

@@ -5,10 +5,12 @@ read it. Order is data: a stream (language, source, topic) is a run of rows, in 
 """
 
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, many, optional, stage
 
@@ -31,7 +33,7 @@ class Order(Protocol):
     def order(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
         """Return the indices of the documents in the order in which they are to be read.
 
-        `difficulty` is in nats a byte or a token, and empty when none was measured.
+        `difficulty` is NaN for a document that was not measured, and empty when there is no annotation.
         """
         ...
 
@@ -51,8 +53,11 @@ class TokenizeConfig:
 
     Source: the paper orders its Chinese data by perplexity (paper_facts 1.5, [N]).
     """
-    measure: Literal["loss_per_byte", "loss_per_token"] = "loss_per_byte"
-    """Of difficulty. A loss per token is the paper's perplexity, but favours text in many small, easily guessed pieces.
+    measure: str = "loss_per_byte"
+    """Of difficulty: `loss_per_byte`, `loss_per_token`, or a column of the annotation that is wired as `difficulty`.
+
+    A loss per token is the paper's perplexity, but favours text in many small, easily guessed pieces. Where a higher
+    value means easier text, as with readability, an ascending order is hard to easy.
 
     Source: the default is not in the paper.
     """
@@ -67,7 +72,7 @@ class TokenizeConfig:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.TOKENS,
     docs=many(Kind.CORPUS),
     model=Kind.CHECKPOINT,
@@ -79,27 +84,31 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
 
     Raises:
         ConfigError: the tokenizer has no such begin or end token, or the order asks for a difficulty and none is wired.
-        SchemaError: a document has no topic or, in an ordered language, no difficulty; or two have one id.
+        SchemaError: a document has no topic or, in an ordered language, is not in the annotation of its difficulty, or
+            two have one id.
         RegraftError: no document to tokenize, or none in an ordered language.
     """
     from regraft.corpus import encoded as gathered
+    from regraft.corpus.difficulty import read_difficulty
     from regraft.corpus.encode import encoder_of
 
     tokenizer = ctx.input("model").file("model/tokenizer.json")
     encoder = encoder_of(tokenizer, config.begin_token, config.end_token)
     topics = gathered.read_topics(ctx.optional("topics"))
-    difficulty = gathered.read_difficulty(ctx.optional("difficulty"), config.measure)
+    difficulty = read_difficulty(ctx.optional("difficulty"), config.measure)
     ends = (config.begin_token, config.end_token)
     encoded = gathered.encode_corpora(ctx, tokenizer, ends, topics, config.sources)
     streams = encoded.streams()
     _check(streams, config, ", ".join(corpus.id for corpus in ctx.inputs["docs"]))
-    gathered.write_tokens(ctx.out, encoded, _in_stream_order(encoded, streams, config, difficulty))
-    (ctx.out / FORM_FILE).write_text(json.dumps(encoder.form, indent=1) + "\n", "utf-8")
+    gathered.write_tokens(ctx.out, encoded, _in_stream_order(encoded, streams, config, difficulty), difficulty)
+    form = {**encoder.form, "measure": config.measure if difficulty else ""}
+    (ctx.out / FORM_FILE).write_text(json.dumps(form, indent=1) + "\n", "utf-8")
     return {
         "documents": encoded.index.num_rows,
         "streams": len(streams),
         "tokens": encoded.total("length"),
         "bytes": encoded.total("bytes"),
+        **_unmeasured(encoded, config, difficulty),
     }
 
 
@@ -111,6 +120,15 @@ def _check(streams: "Streams", config: TokenizeConfig, corpus: str) -> None:
     for language in config.ordered_languages:
         if language not in found:
             raise RegraftError(f"{corpus} holds no {language!r} documents{only} to put in order; it holds {found}.")
+
+
+def _unmeasured(encoded: "Encoded", config: TokenizeConfig, difficulty: dict[str, float] | None) -> Metrics:
+    """Return how many documents of each ordered language have no difficulty, so that they stand at the end."""
+    if difficulty is None:
+        return {}
+    ids, languages = (encoded.index.column(name).to_pylist() for name in ("id", "language"))
+    without = Counter(lang for id_, lang in zip(ids, languages, strict=True) if math.isnan(difficulty.get(id_, 0.0)))
+    return {f"without_difficulty.{language}": without[language] for language in config.ordered_languages}
 
 
 def _in_stream_order(
@@ -156,6 +174,8 @@ class TokenStore:
     offset: "npt.NDArray[np.int64]"  # [N]
     length: "npt.NDArray[np.int64]"  # [N], begin and end token included
     bytes: "npt.NDArray[np.int64]"  # [N], of the text
+    difficulty: "npt.NDArray[np.float64]"  # [N], NaN where not measured
+    measure: str  # of difficulty; empty when there is none
     vocab_size: int
     begin: int | None
     end: int | None
@@ -184,6 +204,8 @@ class TokenStore:
             offset=np.array(index["offset"], np.int64),
             length=np.array(index["length"], np.int64),
             bytes=np.array(index["bytes"], np.int64),
+            difficulty=np.array(index["difficulty"], np.float64),
+            measure=form["measure"],
             vocab_size=form["vocab_size"],
             begin=form["begin"],
             end=form["end"],

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 
 from regraft.core import ConfigError
 
+FILLED = 512
+"""Tokens with which a batch is worth running: SmolLM2-135M on one core is not faster with more. Not in the paper."""
+MAX_PADDING = 0.05
+"""Share of a filled batch that may be padding. Not in the paper; where documents are many it is hardly ever met."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -28,7 +33,8 @@ class Piece:
 def plan_batches(lengths: Sequence[int], *, batch_tokens: int, window: int) -> list[list[Piece]]:
     """Return batches of pieces in which each token but the first of each document is scored exactly once.
 
-    A batch, padded to its longest piece, has at most `batch_tokens` tokens (one piece may have more). Longest first,
+    A batch, padded to its longest piece, has at most `batch_tokens` tokens (one piece may have more), and little of it
+    is padding. Longest first,
     so that a batch too large for the memory fails at the start; the plan depends on the arguments alone.
 
     Args:
@@ -43,11 +49,19 @@ def plan_batches(lengths: Sequence[int], *, batch_tokens: int, window: int) -> l
     pieces.sort(key=lambda p: (-p.num_inputs, p.document, p.start))
     batches: list[list[Piece]] = []
     for piece in pieces:
-        if batches and (len(batches[-1]) + 1) * batches[-1][0].num_inputs <= batch_tokens:
+        if batches and _joins(piece, batches[-1], batch_tokens):
             batches[-1].append(piece)
         else:
             batches.append([piece])
     return batches
+
+
+def _joins(piece: Piece, batch: list[Piece], batch_tokens: int) -> bool:
+    padded = (len(batch) + 1) * batch[0].num_inputs
+    if padded > batch_tokens:
+        return False
+    padding = padded - piece.num_inputs - sum(p.num_inputs for p in batch)
+    return padded <= FILLED or padding <= MAX_PADDING * padded
 
 
 def _windows(document: int, length: int, window: int) -> list[Piece]:

@@ -53,10 +53,7 @@ def token_losses(
         chunk_tokens: rows of logits that exist at once.
     """
     chunks = zip(hidden.split(chunk_tokens), labels.split(chunk_tokens), strict=True)
-    losses = [
-        checkpoint(_chunk_losses, h, head_weight, head_bias, softcap, y, use_reentrant=False, preserve_rng_state=False)
-        for h, y in chunks
-    ]
+    losses = [_again_backward(_chunk_losses, h, head_weight, head_bias, softcap, y) for h, y in chunks]
     return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)  # (N,)
 
 
@@ -95,18 +92,8 @@ def position_losses(
     chunk_tokens: int = CHUNK_TOKENS,
 ) -> Tensor:
     """Return the loss of each position of (B, T) packed sequences in fp32 nats; see `sequence_loss`."""
-    check_logits(model)
-    hidden = model.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
-    head: Any = model.get_output_embeddings()
-    losses = token_losses(
-        hidden.flatten(0, 1),
-        head.weight,
-        labels.flatten(),
-        head_bias=getattr(head, "bias", None),
-        softcap=getattr(model.config.get_text_config(), "final_logit_softcapping", None) or 0.0,
-        chunk_tokens=chunk_tokens,
-    )
-    return losses.view_as(labels)  # (B, T)
+    hidden = _hidden(model, input_ids, position_ids)
+    return _head_losses(model, hidden.flatten(0, 1), labels.flatten(), chunk_tokens).view_as(labels)  # (B, T)
 
 
 @torch.no_grad()
@@ -208,6 +195,30 @@ def leak_self_test(model: PreTrainedModel, *, lengths: Sequence[int] = (19, 37, 
     return difference
 
 
+def _hidden(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+    check_logits(model)
+    return model.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
+
+
+def _head_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor, chunk_tokens: int = CHUNK_TOKENS) -> Tensor:
+    head: Any = model.get_output_embeddings()
+    return token_losses(
+        hidden,
+        head.weight,
+        labels,
+        head_bias=getattr(head, "bias", None),
+        softcap=getattr(model.config.get_text_config(), "final_logit_softcapping", None) or 0.0,
+        chunk_tokens=chunk_tokens,
+    )
+
+
+def _again_backward(function: Callable[..., Tensor], *given: Any) -> Tensor:
+    """Return `function(*given)`; where gradients are wanted, what it holds is computed again in the backward pass."""
+    if not torch.is_grad_enabled():
+        return function(*given)
+    return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=False)
+
+
 def _chunk_losses(h: Tensor, weight: Tensor, bias: Tensor | None, softcap: float, labels: Tensor) -> Tensor:
     logits = F.linear(h, weight, bias).float()  # (chunk, V)
     if softcap:
@@ -238,9 +249,12 @@ def _batch_losses(
         labels[row, first : piece.num_inputs] = tokens[first + 1 :]
     positions = torch.arange(width).expand_as(ids)
     device = model.device
+    scored = labels != IGNORED  # the head is a fifth of the work of a small model: padding and context skip it
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        losses = position_losses(model, ids.to(device), positions.to(device), labels.to(device))
-    return losses.double().sum(1).tolist()
+        hidden = _hidden(model, ids.to(device), positions.to(device))[scored.to(device)]
+        losses = _head_losses(model, hidden, labels[scored].to(device))
+    pieces = losses.double().cpu().split([piece.num_scored for piece in batch])  # rows follow each other
+    return [float(piece.sum()) for piece in pieces]
 
 
 def _pack(documents: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The scored start of a document, as tokens and as bytes."""
+"""The scored start of a document, or the whole of it, as tokens and as bytes."""
 
 from dataclasses import dataclass
 
@@ -20,13 +20,14 @@ class Prefix:
 
 
 def prefix_of(text: str, tokenizer: Tokenizer, begin_token: str, max_tokens: int) -> Prefix:
-    """Return the first `max_tokens` tokens of `text`, after the begin token if there is one.
+    """Return the first `max_tokens` tokens of `text`, or all for 0, after the begin token if there is one.
 
     Bytes are counted in the text itself. A character that the cut falls into counts whole.
     """
     begin = token_id(tokenizer, begin_token)
     encoding = tokenizer.encode(text, add_special_tokens=False)
-    ids, spans = encoding.ids[:max_tokens], encoding.offsets[:max_tokens]
+    last = max_tokens or len(encoding)
+    ids, spans = encoding.ids[:last], encoding.offsets[:last]
     if begin is not None:
         ids, spans = [begin, *ids], [(0, 0), *spans]
     scored = text[spans[0][1] : spans[-1][1]] if spans else ""

@@ -1,4 +1,4 @@
-"""The nearest distribution within bounds."""
+"""The nearest distribution within bounds, and the way to it in small steps."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,6 +39,23 @@ def project(weights: Sequence[float], floor: float, cap: float) -> list[float]:
         free = [i for i in free if i not in held] if held else []
         rest -= bound * len(held)
     return shares
+
+
+def approach(now: Sequence[float], goal: Sequence[float], max_change: float) -> list[float]:
+    """Return the shares on the straight way from `now` to `goal` at which the first one has moved by `max_change`.
+
+    Both are distributions, so all between them are; whatever bounds hold at both ends hold on the way.
+    """
+    furthest = max((abs(b - a) for a, b in zip(now, goal, strict=True)), default=0.0)
+    if furthest <= max_change:
+        return list(goal)
+    part = max_change / furthest
+    return [_between(a, b, a + part * (b - a)) for a, b in zip(now, goal, strict=True)]
+
+
+def _between(a: float, b: float, value: float) -> float:
+    """Return `value`, which rounding may have put outside its ends."""
+    return min(max(value, min(a, b)), max(a, b))
 
 
 def _outside(wanted: Mapping[int, float], floor: float, cap: float) -> tuple[list[int], float]:

@@ -137,24 +137,6 @@ def initial_shares(mixture: Mixture, supply: Mapping[StreamKey, int]) -> dict[St
     return dict(sorted(shares.items()))
 
 
-def topic_shares(shares: Mapping[StreamKey, float], language: str, source: str) -> dict[str, float]:
-    """Return the shares of the topics within one source of one language; they sum to 1, or all are 0."""
-    cell = {key.topic: share for key, share in shares.items() if (key.language, key.source) == (language, source)}
-    whole = math.fsum(cell.values())
-    return {topic: share / whole if whole else 0.0 for topic, share in cell.items()}
-
-
-def with_topic_shares(
-    shares: Mapping[StreamKey, float], language: str, source: str, topics: Mapping[str, float]
-) -> dict[StreamKey, float]:
-    """Return `shares` with the topics of one source of one language moved to `topics`; their sum stays what it was."""
-    cell = [key for key in shares if (key.language, key.source) == (language, source)]
-    if sorted(key.topic for key in cell) != sorted(topics):
-        raise ConfigError(f"{language}/{source} has the topics {[k.topic for k in cell]}, not {list(topics)}.")
-    whole = math.fsum(shares[key] for key in cell)
-    return {**shares, **{key: whole * topics[key.topic] for key in cell}}
-
-
 def whole_counts(shares: Mapping[K, float], total: int) -> dict[K, int]:
     """Return whole numbers that sum to `total`, each less than 1 away from its share of it; largest remainders first.
 

@@ -1,9 +1,6 @@
 """The whole method in small: a real model that knows no Chinese learns some, and it shows what was kept."""
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +19,13 @@ from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out
 from regraft.evaluation.retention import CompareConfig, Criterion, compare_models
 from regraft.evaluation.tasks import TasksConfig, evaluate_tasks
 from regraft.lm.backbone import BackboneConfig, import_backbone
-from regraft.mixture.controllers import TopicPerplexity
+from regraft.mixture.controllers import Bounds, TopicPerplexity
 from regraft.mixture.curriculum import Ascending
 from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
 from regraft.mixture.shares import Group, Mixture, Source
-from regraft.mixture.topics import TopicConfig, label_topics
+from regraft.mixture.topics.label import LabelConfig, label_topics
+from regraft.mixture.topics.taxonomy import Taxonomy
+from regraft.mixture.topics.train import TopicClassifierConfig, train_topic_classifier
 from regraft.recipes import SAMPLES
 from regraft.synthesis.prompts import SCIENCE_QA_BRIEF
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
@@ -110,10 +109,9 @@ def quickstart(
     parts = {part: _split(clean, part, seed) for part in ("train", "validation", "held_out")}
     learn = _sampled(parts["train"], tokens, synthesis_tokens, zh_share, seed)
     held_out = parts["held_out"]
-    taxonomy = _taxonomy()
-    unmeasured = replace(taxonomy, folds=0, test=None)  # one measurement of the classifier is enough
-    topics = label_topics.step("topics/train", taxonomy, docs=learn)
-    held_out_topics = label_topics.step("topics/held-out", unmeasured, docs=held_out)
+    classifier = train_topic_classifier.step("topics/classifier", _topic_classifier())
+    topics = label_topics.step("topics/train", _LABELS, docs=learn, classifier=classifier)
+    held_out_topics = label_topics.step("topics/held-out", _LABELS, docs=held_out, classifier=classifier)
     difficulty = score_difficulty.step(
         "difficulty",
         DifficultyConfig(languages=("zh",), begin_token=separator, max_tokens=256, precision="bfloat16"),
@@ -129,7 +127,7 @@ def quickstart(
         topics=topics,
         difficulty=difficulty,
     )
-    validation_topics = label_topics.step("topics/validation", unmeasured, docs=parts["validation"])
+    validation_topics = label_topics.step("topics/validation", _LABELS, docs=parts["validation"], classifier=classifier)
     validation = tokenize.step(
         "tokens/validation", plain, docs=parts["validation"], model=base, topics=validation_topics
     )
@@ -140,7 +138,7 @@ def quickstart(
             tokens=tokens,
             mixture=_bilingual(zh_share),
             schedule=WarmupStable(peak=learning_rate, warmup_tokens=tokens // 20),
-            controller=TopicPerplexity(step_size=0.5, floor=0.05),
+            controller=TopicPerplexity(step_size=0.5, bounds=Bounds(floor=0.05)),
             controlled_sources=("web-zh",),
             num_decisions=4,
             validation=_VALIDATION,
@@ -288,13 +286,16 @@ def _sampled(learn: Step[Any], tokens: int, synthesis_tokens: int, zh_share: flo
     return sample_documents.step("corpus/sample", sample, docs=learn)
 
 
-def _taxonomy() -> TopicConfig:
-    topics: list[Mapping[str, str]] = json.loads((SAMPLES / "topics" / "taxonomy.json").read_text("utf-8"))["topics"]
-    return TopicConfig(
-        taxonomy=tuple(topic["name"] for topic in topics),
-        seeds=RawFiles(root=str(SAMPLES / "topics" / "seeds.jsonl")),
-        test=RawFiles(root=str(SAMPLES / "topics" / "test.jsonl")),
-        sources=("web-zh", "web-en"),
+_LABELS = LabelConfig(sources=("web-zh", "web-en"))
+
+
+def _topic_classifier() -> TopicClassifierConfig:
+    folder = Path(str(SAMPLES / "topics"))
+    return TopicClassifierConfig(
+        taxonomies=(Taxonomy.read(folder / "taxonomy.json"),),
+        seeds=(RawFiles(root=str(folder / "seeds.jsonl")),),
+        test=RawFiles(root=str(folder / "test.jsonl")),
+        folds=5,
     )
 
 

@@ -60,7 +60,7 @@ def headline(store: Store, record: Run) -> list[str]:
 
 
 def _sections(evidence: "Evidence") -> list[Section]:
-    from regraft.report import cost, curation, documents, results, training
+    from regraft.report import cost, curation, documents, results, topics, training
 
     return [
         results.headline(evidence),
@@ -70,6 +70,7 @@ def _sections(evidence: "Evidence") -> list[Section]:
         training.course(evidence),
         documents.funnel(evidence),
         curation.found(evidence),
+        topics.classified(evidence),
         documents.samples(evidence),
         cost.cost(evidence),
         cost.lineage(evidence),

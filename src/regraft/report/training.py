@@ -102,17 +102,17 @@ def _left_over(metrics: Mapping[str, object]) -> str:
 
 
 def _events(evidence: Evidence, training: Artifact) -> Iterable[Figure]:
-    """Yield what happened to streams; nothing where the training kept no record of it."""
+    """Yield what happened on the way; nothing where the training kept no record of it."""
     if not (training.path / tables.EVENTS_FILE).is_file():
         return
     events = rows(training, tables.EVENTS_FILE, tables.EVENTS)
     ended = len({event["stream"] for event in events if event["what"] == "ended"})
     lines = tuple(
-        (f"{e['step']:,}", stream(e["stream"]), e["what"], ", ".join(map(stream, e["detail"].split(", "))))
+        (f"{e['step']:,}", stream(e["stream"]) or NONE, e["what"], ", ".join(map(stream, e["detail"].split(", "))))
         for e in events
     )
     yield Figure(
-        title=f"{evidence.name(training)}: streams that ended or began again",
+        title=f"{evidence.name(training)}: what happened on the way",
         artifacts=(training.id,),
         caption=f"{ended} ended; what inherits their share stands beside." if ended else "No stream ended.",
         table=Table(columns=("Step", "Stream", "What", "Detail"), rows=lines, num_labels=4) if lines else None,
@@ -148,16 +148,17 @@ def _shares(name: str, training: Artifact) -> Iterable[Figure]:
     last = max((r["step"] for r in rows(training, tables.STEPS_FILE, tables.STEPS)), default=0)
     sources: dict[tuple[int, str], float] = defaultdict(float)
     for row in _until(shares, last):
-        sources[row["step"], "/".join(row["stream"].split("/", 2)[:2])] += row["share"]
+        sources[row["step"], "/".join(row["stream"].split("/", 2)[:2])] += row["effective_share"]
     names = sorted({source for _, source in sources})
     data = [{"x": s, "y": v, "series": k, "rank": names.index(k)} for (s, k), v in sorted(sources.items())]
     if len(names) > 1:
         yield Figure(
             title=f"{name}: shares of the mixture by source",
             artifacts=(training.id,),
+            caption="As they are served from each decision on: the shares of ended streams have passed to others.",
             svg=charts.areas(data, x="step", y="share of sequences"),
         )
-    moved = {r["stream"] for r in shares if abs(r["factor"] - 1) > 1e-12}
+    moved = {r["stream"] for r in shares if abs(r["share"] - r["share_before"]) > 1e-12}
     if not moved:
         return
     chosen = _largest(shares, moved)
@@ -168,7 +169,7 @@ def _shares(name: str, training: Artifact) -> Iterable[Figure]:
     ]
     decisions = len({r["step"] for r in shares if r["step"] > 0})
     yield Figure(
-        title=f"{name}: shares that the controller moved",
+        title=f"{name}: shares that were moved",
         artifacts=(training.id,),
         caption=f"{decisions} decisions; percent of the whole mixture.{_and_more(moved, chosen)}",
         svg=charts.panels(panels, x="step", y="share, %", steps=True),
@@ -182,18 +183,24 @@ def _decisions(name: str, training: Artifact, shares: Rows) -> Figure:
             stream(r["stream"]),
             f"{r['step']:,}",
             percent(r["share"]),
+            percent(r["effective_share"]),
             number(r["loss"]),
             number(r["change"]),
+            number(r["delta"]),
             number(r["factor"]),
             r["reason"],
         )
         for r in shares
     )
     return Figure(
-        title=f"{name}: every decision of the controller",
+        title=f"{name}: every decision",
         artifacts=(training.id,),
-        caption="Loss is held-out nats a token of the stream's topic, change is against the decision before.",
-        table=Table(columns=("Stream", "After step", "Share", "Loss", "Change", "Factor", "Reason"), rows=lines),
+        caption="Loss is held-out nats a token of the stream's topic, change is against the decision before, delta "
+        "what the controller makes of it. A share is served as another where streams have ended.",
+        table=Table(
+            columns=("Stream", "After step", "Share", "Served as", "Loss", "Change", "Delta", "Factor", "Reason"),
+            rows=lines,
+        ),
         folded=True,
     )
 

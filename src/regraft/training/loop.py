@@ -19,6 +19,7 @@ from regraft.core import Context, Metrics, RegraftError
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.load import load_model
 from regraft.lm.loss import leak_self_test, sequence_loss
+from regraft.mixture.guard import Verdict
 from regraft.mixture.sampler import Sampler
 from regraft.mixture.shares import Source, StreamKey
 from regraft.training import checkpoint
@@ -27,6 +28,7 @@ from regraft.training.export import export_model
 from regraft.training.history import consumed_tokens
 from regraft.training.ledger import Ledger
 from regraft.training.optimizer import build_optimizer, optimizer_step
+from regraft.training.pacing import Pacing
 from regraft.training.preflight import check_budget, check_disjoint
 from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
@@ -34,6 +36,7 @@ from regraft.training.train import TrainConfig
 from regraft.training.validation import Measured, Validation, open_validation, standard_error
 
 SAMPLER = "sampler"
+PACING = "pacing"
 STEERING = "steering"
 SAVING_SHARE = 20
 """Saving takes at most one part in so many of the time."""
@@ -49,7 +52,7 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
     consumed = consumed_tokens(ctx.input("model")) if config.leave_out_consumed else {}
     if consumed:
         ctx.log.info("what earlier trainings consumed of %d documents is left out", len(consumed))
-    streams = open_streams(folders, config.sequence_length, config.whole_sources, consumed)
+    streams = open_streams(folders, config.sequence_length, config.whole_sources, consumed, config.pacing)
     check_budget(config, ctx.log, {key: len(stream) for key, stream in streams.items()})
     check_disjoint(TokenStore.open(ctx.input("held_out").path).ids, streams)
     validation = open_validation(ctx.input("held_out").path, config.validation, config.precision)
@@ -82,7 +85,12 @@ class Trainer:
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
         self.supply = {key: len(stream) for key, stream in self.streams.items()}
         self.sampler = Sampler(self.config.mixture, self.supply)
+        self.pacing = Pacing(self.config.pacing, self.streams, self.validation)
         self.steering = Steering()
+        self.num_noted = 0
+        """Events of the sampler that the ledger has."""
+        self.stopped = ""
+        """Why the guard stopped the training; empty while it goes on."""
         self.saved, self.saving = time.monotonic(), 0.0
 
     def train(self) -> None:
@@ -90,7 +98,7 @@ class Trainer:
         self._continue_or_start()
         self.model.train()
         with self.ctx.track("train", self.config.num_steps, "steps", self.step) as ticker:
-            while self.step < self.config.num_steps:
+            while self.step < self.config.num_steps and not self.stopped:
                 loss, rate = self._train_step()
                 ticker.advance(1, f"loss {loss:.3f}, {rate:,.0f} tokens/s")
                 self._decide_and_save()
@@ -113,6 +121,8 @@ class Trainer:
             "padding_tokens": self.step * config.tokens_per_step - self.tokens,
             "exhausted_streams": len({event.stream for event in self.sampler.events if event.what == "ended"}),
         }
+        if self.stopped:
+            figures["stopped"] = self.stopped
         for group in config.mixture.groups:
             total = config.num_steps * config.tokens_per_step * group.share
             figures[f"planned.{group.name}"] = round(total)
@@ -131,13 +141,15 @@ class Trainer:
         self.ledger = Ledger.read(found.folder)
         self.step, self.tokens = found.step, found.state["tokens"]
         self.sampler = Sampler.restore(self.config.mixture, self.supply, found.state[SAMPLER])
+        self.num_noted = len(self.sampler.events)
+        self.pacing.load(found.state[PACING])
         self.steering = Steering.from_json(found.state[STEERING])
         self.ctx.log.info("continues after step %d of %d", self.step, self.config.num_steps)
 
     def _train_step(self) -> tuple[float, float]:
         """Take one optimizer step; return the mean loss of its tokens and tokens a second."""
         started = time.monotonic()
-        served = self.sampler.next(self.config.sequences_per_step)
+        served = self.pacing.place(self.sampler.next(self.config.sequences_per_step))
         batch = make_batch([(self.streams[key], number) for key, number in served], self.config.sequence_length)
         size = self.config.tokens_per_step
         rate = self.config.schedule.learning_rate((self.step + 1) * size, self.config.num_steps * size)
@@ -155,6 +167,7 @@ class Trainer:
 
     def _accumulate(self, batch: Batch) -> float:
         device = torch.device(self.ctx.execution.device)
+        num_predicted = max(1, batch.num_predicted)  # ends of streams may be one token each, which predicts nothing
         total = 0.0
         for number, part in enumerate(batch.split(self.config.sequences_per_batch)):
             torch.manual_seed(_seed(self.config.seed, self.step, number))  # dropout knows no other generator
@@ -162,9 +175,9 @@ class Trainer:
                 loss = sequence_loss(
                     self.model, part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device)
                 )
-            (loss / batch.num_predicted).backward()
+            (loss / num_predicted).backward()
             total += float(loss.detach())
-        return total / batch.num_predicted
+        return total / num_predicted
 
     def _check_finite(self, loss: float, norm: float, served: list[tuple[StreamKey, int]]) -> None:
         if math.isfinite(loss) and math.isfinite(norm):
@@ -176,10 +189,16 @@ class Trainer:
         )
 
     def _note_events(self) -> None:
-        for event in self.sampler.events[len(self.ledger.events) :]:
-            self.ctx.log.info("stream %s %s: %s", event.stream, event.what, event.detail)
-            row = {"step": self.step, "stream": event.stream, "what": event.what, "detail": event.detail}
-            self.ledger.events.append(row)
+        for event in self.sampler.events[self.num_noted :]:
+            self._note(event.stream, event.what, event.detail)
+        self.num_noted = len(self.sampler.events)
+        for key, event in self.pacing.events:
+            self._note(str(key), event.what, event.detail)
+        self.pacing.events = []
+
+    def _note(self, stream: str, what: str, detail: str) -> None:
+        self.ctx.log.info("%s %s: %s", stream or "training", what, detail)
+        self.ledger.events.append({"step": self.step, "stream": stream, "what": what, "detail": detail})
 
     def _record(self, served: list[tuple[StreamKey, int]], loss: float, rate: float, norm: float) -> None:
         row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
@@ -196,17 +215,31 @@ class Trainer:
             self._measure_and_steer()
         elif last:
             self._log_held_out(self.validation.measure(self.model))
-        if not last and self._is_time_to_save():
+        if not last and not self.stopped and self._is_time_to_save():
             self._save()
 
     def _measure_and_steer(self, first: bool = False) -> None:
         measured = self.validation.measure(self.model)
         self._log_held_out(measured)
-        shares = self.sampler.shares
-        steered = start(shares, measured) if first else steer(self.config, self.steering, shares, measured)
+        shares, ended = self.sampler.shares, self.sampler.ended
+        if first:
+            steered = start(self.config, shares, ended, measured)
+        else:
+            steered = steer(self.config, self.steering, shares, ended, measured)
         self.steering = steered.steering
         self.sampler.set_shares(steered.shares)
-        self.ledger.shares += [{"step": self.step, **row} for row in steered.rows]
+        self.pacing.observe(measured)
+        self._note_events()
+        effective = {str(key): share for key, share in self.sampler.effective_shares.items()}
+        self.ledger.shares += [
+            {"step": self.step, "effective_share": effective[row["stream"]], **row} for row in steered.rows
+        ]
+        if steered.verdict and steered.verdict.reason:
+            self._heed(steered.verdict)
+
+    def _heed(self, verdict: Verdict) -> None:
+        self._note("", "stopped" if verdict.stop else "guarded", verdict.reason)
+        self.stopped = verdict.reason if verdict.stop else ""
 
     def _log_held_out(self, measured: Mapping[StreamKey, Measured]) -> None:
         self.ledger.held_out += [
@@ -227,6 +260,7 @@ class Trainer:
         state: dict[str, Any] = {
             "tokens": self.tokens,
             SAMPLER: self.sampler.state(),
+            PACING: self.pacing.state(),
             STEERING: self.steering.to_json(),
         }
         started = time.monotonic()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.tokens import TokenStore
+from regraft.mixture.pacing import Gate, Levels, levels_of
 from regraft.mixture.shares import StreamKey
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ class PackedStream:
     skipped: Sequence[int]
     """Tokens at the start of each document that do not count."""
     packing: "Packing"
+    measure: str = ""
+    """Of the difficulty of its documents; empty when they have none."""
+    levels: Levels | None = None
+    """Where its buckets of difficulty begin; None when it has none."""
+    bucket_sizes: tuple[int, ...] = ()
+    """Sequences of each bucket; no sequence lies in two."""
 
     def __len__(self) -> int:
         return len(self.packing)
@@ -44,6 +51,7 @@ def open_streams(
     sequence_length: int,
     whole_sources: Sequence[str],
     consumed: Mapping[str, int] | None = None,
+    gate: Gate | None = None,
 ) -> dict[StreamKey, PackedStream]:
     """Pack every stream of some TOKENS artifacts.
 
@@ -52,30 +60,52 @@ def open_streams(
         sequence_length: tokens of a sequence.
         whole_sources: sources whose documents are never cut, question-answer pairs for instance.
         consumed: id of a document -> tokens at its start that do not count, since an earlier training had them.
+        gate: its sources are packed bucket by bucket, where they have documents for so many.
 
     Raises:
-        ConfigError: a stream occurs twice.
+        ConfigError: a stream occurs twice, or one that is gated has no difficulty or is not ordered by it.
     """
     streams: dict[StreamKey, PackedStream] = {}
     for folder in folders:
-        for key, stream in _streams_of(TokenStore.open(folder), sequence_length, whole_sources, consumed or {}).items():
+        store = TokenStore.open(folder)
+        for (language, source, topic), members in store.streams().items():
+            key = StreamKey(language=language, source=source, topic=topic)
             if key in streams:
                 raise ConfigError(f"Two token artifacts hold the stream {key}; give their sources different names.")
-            streams[key] = stream
+            levels = _levels(key, store, members.tolist(), gate) if gate and source in gate.sources else None
+            whole = source in whole_sources
+            streams[key] = _packed(store, members.tolist(), sequence_length, whole, consumed or {}, levels)
     return streams
 
 
-def _streams_of(
-    store: TokenStore, sequence_length: int, whole_sources: Sequence[str], consumed: Mapping[str, int]
-) -> dict[StreamKey, PackedStream]:
-    from regraft.corpus.packing import concat_and_cut, keep_whole
+def _packed(
+    store: TokenStore,
+    members: Sequence[int],
+    sequence_length: int,
+    whole: bool,
+    consumed: Mapping[str, int],
+    levels: Levels | None,
+) -> PackedStream:
+    """Pack one stream, each bucket by itself: a document left for later has not begun in a bucket before."""
+    from regraft.corpus.packing import concat_and_cut, joined, keep_whole
 
-    streams: dict[StreamKey, PackedStream] = {}
-    for (language, source, topic), members in store.streams().items():
-        rows = [row for row in members.tolist() if consumed.get(store.ids[row], 0) < store.length[row]]
-        skipped = [consumed.get(store.ids[row], 0) for row in rows]
-        left = [int(store.length[row]) - skip for row, skip in zip(rows, skipped, strict=True)]
-        pack = keep_whole if source in whole_sources else concat_and_cut
-        key = StreamKey(language=language, source=source, topic=topic)
-        streams[key] = PackedStream(store, rows, skipped, pack(left, sequence_length))
-    return streams
+    pack = keep_whole if whole else concat_and_cut
+    fresh = [consumed.get(store.ids[row], 0) < store.length[row] for row in members]
+    rows = [row for row, left in zip(members, fresh, strict=True) if left]
+    skipped = [consumed.get(store.ids[row], 0) for row in rows]
+    sizes = [int(store.length[row]) - skip for row, skip in zip(rows, skipped, strict=True)]
+    starts = [sum(fresh[:start]) for start in levels.starts] if levels else [0]
+    spans = zip(starts, [*starts[1:], len(rows)], strict=True)
+    parts = [pack(sizes[first:end], sequence_length) for first, end in spans]
+    buckets = tuple(len(part) for part in parts) if levels else ()
+    return PackedStream(store, rows, skipped, joined(parts, starts), store.measure, levels, buckets)
+
+
+def _levels(key: StreamKey, store: TokenStore, members: Sequence[int], gate: Gate) -> Levels | None:
+    if not store.measure:
+        raise ConfigError(f"{key} is paced by held-out loss, but was tokenized without a difficulty; wire one there.")
+    try:
+        return levels_of(store.difficulty[members].tolist(), gate.num_buckets)
+    except ConfigError as error:
+        error.add_note(f"in the stream {key}")
+        raise

@@ -5,6 +5,8 @@ from typing import Literal
 
 from regraft.core import ConfigError, Context, Kind, Metrics, many, stage
 from regraft.mixture.controllers import Controller, Fixed
+from regraft.mixture.guard import ForgettingGuard
+from regraft.mixture.pacing import Gate
 from regraft.mixture.shares import Mixture
 from regraft.training.optimizer import AdamW
 from regraft.training.schedule import Schedule
@@ -44,7 +46,12 @@ class TrainConfig:
     controlled_sources: tuple[str, ...] = ()
     """Sources whose topic shares the controller moves; in the paper the web pages [F]."""
     num_decisions: int = 4
-    """Of the controller, evenly spread over the budget. Frequency: not in the paper."""
+    """Of controller and guard, evenly spread over the budget. Frequency: not in the paper."""
+    guard: ForgettingGuard | None = None
+    """Raises replay or stops when protected text gets worse; None for no guard. Not in the paper."""
+    pacing: Gate | None = None
+    """Lets streams go on to harder documents by their held-out loss, asked at each decision; None: by clock, each
+    stream in its order, as in the paper."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     sequence_length: int = 512
     sequences_per_step: int = 2
@@ -78,6 +85,29 @@ class TrainConfig:
         unknown = set(self.controlled_sources) - {s.name for g in self.mixture.groups for s in g.sources}
         if unknown:
             raise ConfigError(f"controlled_sources {sorted(unknown)} are not in the mixture.")
+        if self.guard:
+            self._check_guard(self.guard)
+        if self.pacing:
+            self._check_pacing(self.pacing)
+
+    def _check_pacing(self, gate: Gate) -> None:
+        if not self.num_decisions:
+            raise ConfigError("Pacing is asked at each decision, and num_decisions is 0.")
+        unseen = set(gate.sources) - set(self.validation.sources or gate.sources)
+        unknown = set(gate.sources) - {s.name for g in self.mixture.groups for s in g.sources}
+        if unseen or unknown:
+            raise ConfigError(
+                f"pacing names {sorted(unseen | unknown)}, which is not in "
+                f"{'the mixture' if unknown else 'validation.sources'}."
+            )
+
+    def _check_guard(self, guard: ForgettingGuard) -> None:
+        guard.check(self.mixture)
+        if not self.num_decisions:
+            raise ConfigError("A guard is asked at each decision, and num_decisions is 0.")
+        unseen = set(guard.protected) - set(self.validation.sources or guard.protected)
+        if unseen:
+            raise ConfigError(f"validation.sources leaves out {sorted(unseen)}, which the guard protects.")
 
     @property
     def tokens_per_step(self) -> int:
@@ -89,7 +119,7 @@ class TrainConfig:
 
     @property
     def decision_steps(self) -> tuple[int, ...]:
-        """Steps after which held-out loss is measured and the controller decides, in order."""
+        """Steps after which held-out loss is measured, and controller and guard decide, in order."""
         rounds = self.num_decisions + 1
         return tuple(self.num_steps * i // rounds for i in range(1, rounds))
 
@@ -103,7 +133,7 @@ def describe(config: TrainConfig) -> str:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.CHECKPOINT,
     describe=describe,
     model=Kind.CHECKPOINT,
@@ -113,7 +143,8 @@ def describe(config: TrainConfig) -> str:
 def train(config: TrainConfig, ctx: Context) -> Metrics:
     """Continue the pre-training of `model` and write it with the record of every step, serving and decision.
 
-    A killed run continues from its last checkpoint and gives the same bytes on CPU with the same number of threads.
+    It ends before its budget when the forgetting guard stops it; the manifest and EVENTS say so and why. A killed run
+    continues from its last checkpoint and gives the same bytes on CPU with the same number of threads.
 
     Raises:
         ConfigError: the token artifacts do not hold what the mixture asks for.

@@ -49,6 +49,10 @@ class Validation:
     documents: Mapping[StreamKey, Sequence[Sequence[int]]]
     batch_tokens: int
     precision: Precision
+    difficulty: Mapping[StreamKey, Sequence[float]]
+    """Of the same documents, NaN where it was not measured."""
+    difficulty_measure: str
+    """Of their difficulty; empty when they have none."""
 
     @property
     def num_tokens(self) -> int:
@@ -83,20 +87,29 @@ def open_validation(folder: Path, config: ValidationConfig, precision: Precision
     """
     store = TokenStore.open(folder)
     chosen: dict[StreamKey, list[Sequence[int]]] = {}
+    difficulty: dict[StreamKey, list[float]] = {}
     missing = set(config.sources) - {source for _, source, _ in store.streams()}
     if missing:
         raise ConfigError(f"validation: {folder.name} holds no document of {sorted(missing)}.")
     for (language, source, topic), rows in store.streams().items():
         if config.sources and source not in config.sources:
             continue
-        documents = chosen.setdefault(StreamKey(language=language, source=source, topic=topic), [])
+        key = StreamKey(language=language, source=source, topic=topic)
+        documents = chosen.setdefault(key, [])
         room = config.tokens_per_stream
         for row in rows:
             if room <= 0:
                 break
             documents.append(store.document(int(row))[: config.tokens_per_document].tolist())
             room -= len(documents[-1]) - 1
-    return Validation(documents=chosen, batch_tokens=config.batch_tokens, precision=precision)
+        difficulty[key] = store.difficulty[rows[: len(documents)]].tolist()
+    return Validation(
+        documents=chosen,
+        batch_tokens=config.batch_tokens,
+        precision=precision,
+        difficulty=difficulty,
+        difficulty_measure=store.measure,
+    )
 
 
 def standard_error(losses: Sequence[float], lengths: Sequence[int]) -> float:

@@ -1,0 +1,1 @@
+"""Topics of documents: taxonomies, labelled examples, classifiers, and what labels every document with them."""

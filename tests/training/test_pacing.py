@@ -1,0 +1,100 @@
+"""Pacing by held-out loss inside a training, through the real runner and store."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regraft.core import Context, Execution, Kind, Metrics, Step, StepFailed, Store, plan, run, stage
+from regraft.corpus import tables
+from regraft.corpus.tokens import TokenizeConfig, tokenize
+from regraft.lm.tiny import TinyConfig, make_tiny
+from regraft.mixture.curriculum import Buckets
+from regraft.mixture.pacing import BucketLoss, Pace
+from regraft.training.train import TrainConfig, ValidationConfig, train
+from tests.training.conftest import TextsConfig, training, write_texts
+
+ONE = Execution(workers=1, checkpoint_seconds=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtOnce:
+    """Leaves a bucket when it is asked for the second time."""
+
+    sources: tuple[str, ...] = ("web-zh",)
+    num_buckets: int = 2
+
+    def decide(self, seen: Sequence[BucketLoss]) -> Pace:
+        return Pace(advance=len(seen) > 1, reason="asked twice")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberConfig:
+    seed: int = 0
+
+
+@stage(version=1, makes=Kind.ANNOTATION, docs=Kind.CORPUS)
+def number_losses(config: NumberConfig, ctx: Context) -> Metrics:
+    """Give each document the number in its id as its loss."""
+    ids = tables.read(ctx.input("docs").file("documents/00000.parquet"), tables.DOCUMENTS, ["id"])["id"].to_pylist()
+    rows = [{"id": id_, "loss": float(id_.rpartition("-")[2]), "tokens": 1, "bytes": 1} for id_ in ids]
+    tables.write(ctx.out / tables.ANNOTATION_FILE, tables.table_of(rows, tables.LOSSES), tables.LOSSES)
+    return {}
+
+
+def paced(scored_held_out: bool = True, **changes: Any) -> Step[TrainConfig]:
+    model = make_tiny.step("backbone", TinyConfig())
+    corpora = [write_texts.step(f"corpus/{p}", TextsConfig(count=n, part=p)) for p, n in (("train", 24), ("held", 24))]
+    scores = [number_losses.step(f"losses/{corpus.name}", NumberConfig(), docs=corpus) for corpus in corpora]
+    ordered = TokenizeConfig(order=Buckets(num_buckets=2), ordered_languages=("zh",))
+    learn = tokenize.step("tokens/train", ordered, docs=corpora[0], model=model, difficulty=scores[0])
+    wired = {"difficulty": scores[1]} if scored_held_out else {}
+    held_out = tokenize.step("tokens/held", TokenizeConfig(), docs=corpora[1], model=model, **wired)
+    validation = ValidationConfig(tokens_per_stream=4000, tokens_per_document=40)
+    config = training(pacing=AtOnce(), validation=validation, **changes).config
+    return train.step("train", config, model=model, tokens=learn, held_out=held_out)
+
+
+def test_a_stream_goes_on_when_the_gate_says_so(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run([paced()], store, ONE)
+    made = store.resolve("train")
+    events = tables.read(made.file(tables.EVENTS_FILE), tables.EVENTS).to_pylist()
+    first = next(event for event in events if event["stream"] == "zh/web-zh/-")
+    assert (first["step"], first["what"]) == (4, "advanced")
+    served = tables.read(made.file(tables.SERVED_FILE), tables.SERVED).to_pylist()
+    chinese = [row for row in served if row["stream"].startswith("zh")]
+    hard = {row["step"]: int(row["id"].rpartition("-")[2]) >= 12 for row in chinese}
+    assert not any(hard[step] for step in hard if step <= 4)
+    assert all(hard[step] for step in hard if 4 < step <= 6)
+    assert len({row["sequence"] for row in chinese}) == 12, "none twice"
+
+
+def test_kill_9_after_a_bucket_was_left_gives_the_same_bytes(tmp_path: Path) -> None:
+    stores = Store(tmp_path / "whole"), Store(tmp_path / "killed")
+    code = (
+        "import sys; from pathlib import Path; from regraft.core import run, Store\n"
+        "from tests.training.test_pacing import ONE, paced\n"
+        "run([paced()], Store(Path(sys.argv[1])), ONE)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "killed")])
+    scratch = stores[1].scratch(plan([paced()], stores[1], ONE)[-1].id)
+    while child.poll() is None and not any(int(p.name[-9:]) >= 5 for p in scratch.glob("checkpoint-*")):
+        time.sleep(0.001)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    for store in stores:
+        run([paced()], store, ONE)
+    first, second = (store.resolve("train").manifest.content_digest for store in stores)
+    assert first == second
+
+
+def test_held_out_text_without_difficulty_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match="that of the held-out documents 'missing'"):
+        run([paced(scored_held_out=False)], Store(tmp_path), ONE)
