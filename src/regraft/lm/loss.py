@@ -27,7 +27,9 @@ Precision = Literal["float32", "bfloat16"]
 IGNORED = -100
 """Label of a position that is not scored."""
 CHUNK_TOKENS = 512
-"""Rows of logits that exist at once: 512 x 128,256 fp32 logits are 263 MB. Not in the paper; a matter of memory."""
+"""Rows of logits that exist at once, at most."""
+CHUNK_LOGITS = 512 * 49_152
+"""Logits that exist at once, 100 MB in fp32; a larger vocabulary has fewer rows. Not in the paper: it is memory."""
 SCALED_LOGITS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "mup_width_multiplier")
 """Config fields by which some architectures multiply or divide their logits."""
 
@@ -50,9 +52,10 @@ def token_losses(
         labels: (N,).
         head_bias: (V,).
         softcap: logits become `softcap * tanh(logits / softcap)`; 0 leaves them.
-        chunk_tokens: rows of logits that exist at once.
+        chunk_tokens: rows of logits that exist at once, at most; no more than `CHUNK_LOGITS` logits in any case.
     """
-    chunks = zip(hidden.split(chunk_tokens), labels.split(chunk_tokens), strict=True)
+    rows = max(1, min(chunk_tokens, CHUNK_LOGITS // len(head_weight)))
+    chunks = zip(hidden.split(rows), labels.split(rows), strict=True)
     losses = [_again_backward(_chunk_losses, h, head_weight, head_bias, softcap, y) for h, y in chunks]
     return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)  # (N,)
 

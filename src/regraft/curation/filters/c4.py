@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Changed, Document, Outcome, Reject
+from regraft.corpus.words import CJK, num_cjk, num_sentences
 from regraft.curation.filters.view import View
-from regraft.curation.words import CJK, num_cjk, num_sentences
 
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _CJK = re.compile(f"[{CJK}]+")

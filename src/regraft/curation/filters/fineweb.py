@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
+from regraft.corpus.words import num_cjk
 from regraft.curation.filters.view import View
-from regraft.curation.words import num_cjk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

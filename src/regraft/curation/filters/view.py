@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from regraft.curation.words import num_cjk, words
+from regraft.corpus.words import num_cjk, words
 
 _BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
 

@@ -1,4 +1,4 @@
-"""How a text is split into words: one split, shared by all filters.
+"""How a text is split into words: one split, shared by all filters and measures.
 
 Punctuation marks are words of their own and contractions are split ("don't" is "do" and "n't"), as the English
 tokenizers do on which the published filters are commonly run: shares of words move with the split, and verdicts with

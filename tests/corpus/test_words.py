@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regraft.curation.words import CJK, han_share, num_cjk, num_sentences, words
+from regraft.corpus.words import CJK, han_share, num_cjk, num_sentences, words
 
 
 @pytest.mark.parametrize(

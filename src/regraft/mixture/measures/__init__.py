@@ -1,0 +1,1 @@
+"""Difficulty of a text without a model: compression, lexical diversity, readability, density of mathematics."""
