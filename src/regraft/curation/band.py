@@ -54,8 +54,8 @@ def select_band(config: BandConfig, ctx: Context) -> Metrics:
     """Write the documents inside the band, in their order; others are rejected as `difficulty_band`.
 
     Low loss is good text or boilerplate: figures of the kept and of the dropped part stand side by side in the metrics,
-    and a kept part that is clearly more repetitive is warned of. Cells hold the same share of both parts, so that neither
-    language nor source makes the difference.
+    and a kept part that is clearly more repetitive is warned of. Each cell gives the same share of its documents, so
+    what differs is neither language nor source.
 
     Raises:
         SchemaError: a document is not in the annotation, or that has no column of the measure.

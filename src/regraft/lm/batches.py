@@ -34,8 +34,8 @@ def plan_batches(lengths: Sequence[int], *, batch_tokens: int, window: int) -> l
     """Return batches of pieces in which each token but the first of each document is scored exactly once.
 
     A batch, padded to its longest piece, has at most `batch_tokens` tokens (one piece may have more), and little of it
-    is padding. Longest first,
-    so that a batch too large for the memory fails at the start; the plan depends on the arguments alone.
+    is padding. Longest first, so that a batch too large for the memory fails at the start; the plan depends on the
+    arguments alone.
 
     Args:
         lengths: tokens of each document.

@@ -4,12 +4,13 @@
 served; over a group or a source credits add up. It is *open* while its credit is above zero, and *due* at the turn at
 which the credit would reach a whole sequence.
 
-The turn goes to the open group that is due first, of its sources to the open one that is due first, and so to a stream
-(earliest deadline first on each level): a language does not wait while many small topics of it are each owed a little.
-But when so many streams are due by some turn that each turn up to it is spoken for, only those streams are asked. Always
-to ask the stream that is due first would keep every credit within one sequence (windows of credit -1 to 1 are those of
-proportionate fairness, Baruah et al., "Proportionate progress", Algorithmica 1996, and earliest deadline first misses
-none), but lets a group fall behind by many. What the two rules together keep to is measured, not proven: decision 0020.
+The turn goes to the open group that is due first, of its sources to the open one that is due first, and so to a
+stream (earliest deadline first on each level): a language does not wait while many small topics of it are each owed a
+little. But when so many streams are due by some turn that each turn up to it is spoken for, only those streams are
+asked. Always to ask the stream that is due first would keep every credit within one sequence (windows of credit -1 to 1
+are those of proportionate fairness, Baruah et al., "Proportionate progress", Algorithmica 1996, and earliest deadline
+first misses none), but lets a group fall behind by many. What the two rules together keep to is measured, not proven:
+decision 0020.
 """
 
 import math

@@ -4,24 +4,13 @@ Source: Llama-3-SynE (arXiv:2407.18743), synthetic scientific QA. Snippet rule, 
 paper.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, optional, stage
+from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
 from regraft.synthesis.prompts import SCIENCE_QA, Prompt
 from regraft.synthesis.snippets import SnippetRule
 from regraft.synthesis.verify import Demands
-
-if TYPE_CHECKING:
-    from regraft.lm.chat import ChatRequest
-    from regraft.lm.client import Limits, Outcome
-    from regraft.lm.endpoint import Endpoint
-    from regraft.lm.responses import ResponseStore
-
-KEY_VARIABLE = "REGRAFT_API_KEY"
-"""Environment variable with the key of an endpoint that wants one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +80,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
         ConfigError: neither an endpoint nor a generator, or both, or no document of the language and sources.
         RegraftError: the endpoint failed, or no request was answered; what was answered is kept for the next run.
     """
+    from regraft.lm.asking import ask, opened_endpoint
     from regraft.lm.responses import ResponseStore
     from regraft.synthesis.science_pairs import choose, write_pairs
 
@@ -98,11 +88,13 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     jobs = choose(config, ctx.input("docs"), ctx.optional("topics"))
     if len(jobs) < config.num_requests:
         ctx.log.warning("the documents have snippets for %d of %d requests", len(jobs), config.num_requests)
-    with ResponseStore(ctx.scratch / "responses.sqlite") as store, _endpoint(config, ctx) as (endpoint, limits):
-        answered = store.answered() & {job.request.key for job in jobs}
-        if answered:
-            ctx.log.info("%d of %d answers are stored already", len(answered), len(jobs))
-        outcomes = _generate([job.request for job in jobs], endpoint, store, limits, ctx)
+    generator = ctx.optional("generator")
+    gguf = generator.file(config.model) if generator else None
+    with (
+        ResponseStore(ctx.scratch / "responses.sqlite") as store,
+        opened_endpoint(ctx, gguf, len(jobs), config.budget_tokens) as (endpoint, limits),
+    ):
+        outcomes = ask([job.request for job in jobs], endpoint, limits, store, ctx, "generate")
         metrics = write_pairs(config, jobs, outcomes, store, ctx.out)
     if not metrics["documents"]:
         ctx.log.warning("NOT ONE of %d answers passed the checks; see its rejects", metrics["answers"])
@@ -122,49 +114,3 @@ def _check_means(config: ScienceQaConfig, ctx: Context) -> None:
             f"science_qa is to ask {config.model}, but no endpoint. Give --endpoint URL with --generator NAME, or wire "
             "a step that makes the GGUF file as input `generator`."
         )
-
-
-def _generate(
-    requests: Sequence["ChatRequest"], endpoint: "Endpoint", store: "ResponseStore", limits: "Limits", ctx: Context
-) -> dict[str, "Outcome"]:
-    """Return what became of each request; only refusals and the budget are reasons that some have no answer."""
-    from regraft.lm.client import generate
-
-    asked = ", ".join(endpoint.base_urls)
-    ctx.log.info("requests go to %s", asked)
-    with ctx.track("generate", len(requests), "requests") as ticker:
-        outcomes = generate(requests, endpoint, store, limits, lambda _, outcome: ticker.advance(1, outcome.ending))
-    by_ending = {outcome.ending: outcome for outcome in outcomes.values()}
-    worst = by_ending.get("failed") or by_ending.get("stopped")
-    if worst is None and "stored" not in by_ending:
-        worst = by_ending.get("refused") or by_ending.get("budget")
-    if worst is not None:
-        answered = sum(outcome.ending == "stored" for outcome in outcomes.values())
-        raise RegraftError(
-            f"{answered} of {len(outcomes)} requests to {asked} are answered; then: {worst.reason}. "
-            "The answers are kept: the same command goes on with the rest."
-        )
-    return outcomes
-
-
-@contextmanager
-def _endpoint(config: ScienceQaConfig, ctx: Context) -> Generator[tuple["Endpoint", "Limits"]]:
-    """Yield where to send requests: servers of our own for a generator, else the endpoint of the execution."""
-    import os
-
-    from regraft.lm.client import Limits
-    from regraft.lm.endpoint import Endpoint
-    from regraft.lm.server import embedded_server
-
-    generator = ctx.optional("generator")
-    if generator is None:
-        key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else ""
-        yield (
-            Endpoint(base_urls=(ctx.execution.endpoint,), key_variable=key),
-            Limits(budget_tokens=config.budget_tokens),
-        )
-        return
-    with ExitStack() as servers:
-        count = min(ctx.execution.workers, config.num_requests)
-        urls = [servers.enter_context(embedded_server(generator.file(config.model))) for _ in range(count)]
-        yield Endpoint(base_urls=tuple(urls)), Limits(concurrency=count, budget_tokens=config.budget_tokens)

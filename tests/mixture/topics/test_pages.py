@@ -102,5 +102,7 @@ def test_memory_holds_few_pages_and_loses_none_of_the_best(tmp_path: Path) -> No
 def test_annotations_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match=r"Only one of .* labels the document d6"):
         make(step(PageConfig(num_pages=2), [*STRONG[:6], [1.0, 0.0, 0.0]]), tmp_path)
+    with pytest.raises(StepFailed, match=r"is an annotation of other documents than"):
+        make(step(PageConfig(num_pages=2), STRONG[:6]), tmp_path)
     with pytest.raises(StepFailed, match=r"No page of .* is left to label"):
         make(step(PageConfig(num_pages=2), [[]] * 7, [[]] * 7), tmp_path)

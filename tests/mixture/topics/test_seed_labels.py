@@ -63,6 +63,8 @@ DOCS = (("en", "A cat."), ("en", "A dog and a cat."), ("en", "An oak."), ("zh", 
         ("7", None),
         ("0", None),
         ("I cannot help with that.", None),
+        ("I cannot help with content that may harm others.", None),
+        ("None of the first; so: Others", "Others"),
         ("Lawn care", None),
         ("", None),
     ],
@@ -291,6 +293,7 @@ def test_hand_labels_join_the_seeds_and_the_last_label_counts(tmp_path: Path) ->
         {"id": "d0", "topic": "Plants"},
         {"id": "d1", "topic": ""},
         {"text": "Moss.", "topic": "Plants", "language": "en"},
+        {"text": "A dog and a cat.", "topic": "Plants", "language": "en"},
     ]
     taxonomy = Taxonomy(name="any", language="", topics=TAXONOMY.topics)
     hand.write_text("\n".join(map(json.dumps, lines)), "utf-8")
@@ -307,12 +310,12 @@ def test_hand_labels_join_the_seeds_and_the_last_label_counts(tmp_path: Path) ->
     assert sorted((row["id"], row["topic"], row["text"]) for row in rows) == [
         ("", "Plants", "Moss."),
         ("d0", "Plants", "A cat."),
-        ("d1", "Animals", "A dog and a cat."),
+        ("d1", "Plants", "A dog and a cat."),  # said of its text
         ("d2", "Plants", "An oak."),
         ("d4", "Plants", "Neither."),
     ]
     metrics = artifact.manifest.metrics
-    assert (metrics["examples"], metrics["not_labelled"], metrics["replaced"]) == (5, 1, 1)
+    assert (metrics["examples"], metrics["not_labelled"], metrics["replaced"]) == (5, 1, 2)
     assert store.resolve(made["classifier"]).manifest.metrics["seeds"] == 5
 
 

@@ -4,7 +4,7 @@ import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 from regraft.core import Artifact, ConfigError, Context, Metrics, SchemaError
@@ -102,8 +102,8 @@ def _pairs(
 ) -> Iterator[tuple[str, dict[str, float], dict[str, float]]]:
     """Yield id and probabilities by the stronger and the cheap classifier, topics in one order, of each document."""
     ids = (document.id for document in documents(corpus))
-    for expected, p, q in zip(ids, _probabilities(strong), _probabilities(cheap), strict=True):
-        if not expected == p["id"] == q["id"]:
+    for expected, p, q in zip_longest(ids, _probabilities(strong), _probabilities(cheap)):
+        if expected is None or p is None or q is None or not expected == p["id"] == q["id"]:
             raise SchemaError(f"{strong.id} or {cheap.id} is an annotation of other documents than {corpus.id}.")
         of_p, of_q = (dict(zip(row["topics"], row["probabilities"], strict=True)) for row in (p, q))
         topics = dict.fromkeys([*of_p, *of_q])

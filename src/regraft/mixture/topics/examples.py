@@ -89,6 +89,8 @@ def _example(line: str, place: str, allowed: Mapping[str, Sequence[str]], comple
     example = Example(topic=topic, text=text, id=row.get("id", ""), language=row.get("language", ""))
     if not all(isinstance(value, str) for value in asdict(example).values()):
         raise ConfigError(f"{place}: topic, text, id and language must be strings: {example}.")
+    if not _is_unicode(example):
+        raise ConfigError(f"{place} holds half a surrogate pair (\\ud800 to \\udfff), which is no text.")
     taxonomy = of_language(example.language, list(allowed))
     if taxonomy is None:
         raise ConfigError(f"{place} has the language {example.language!r}; there are taxonomies of {list(allowed)}.")
@@ -97,3 +99,11 @@ def _example(line: str, place: str, allowed: Mapping[str, Sequence[str]], comple
     if not text.strip() and (complete or not example.id):
         raise ConfigError(f"{place} has no text" + ("." if complete else ", and no id to find it by."))
     return example
+
+
+def _is_unicode(example: Example) -> bool:
+    try:
+        "".join(asdict(example).values()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,7 +1,8 @@
 """The model of fastText: the mean of the vectors of words and word n-grams, and a linear softmax.
 
-Trained here, in numpy: every package that trains brings a module named `fasttext`, as the predicting one does that
-curation and language identification stand on, and two of one name cannot be installed together.
+Trained here, in numpy, not by the library: its packages that train bring a module named `fasttext`, as the predicting
+one does that curation and language identification stand on, and two of one name cannot be installed together. Models
+are not exchanged with the library, and there are no character n-grams and no end-of-line token.
 
 Source: Joulin et al., arXiv:1607.01759; the paper's successor recalls topics with fastText and TinyBERT [Y].
 """
@@ -16,10 +17,10 @@ from regraft.mixture.topics.classifier import Means, Predictor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FastText:
-    """Words (a Han character is one) and their n-grams; the settings bear the names and meaning of the library's.
+    """Words (a Han character is one) and their n-grams; the settings bear the names of the library's.
 
-    An n-gram is known if the examples hold it `min_count` times. There are as many buckets as n-grams, so that no two
-    share one. None of the settings is in the paper; they were chosen by cross-validation of few seeds.
+    An n-gram is known if the examples hold it `min_count` times (the library counts words only), and has a vector of
+    its own: there are no buckets that several share. None of the settings is in the paper; they were chosen by cross-validation of few seeds.
     """
 
     max_characters: int = 4000

@@ -25,7 +25,7 @@ class MergeConfig:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.FILES,
     docs=Role(Kind.CORPUS, many=True, required=False),
     seeds=Role(Kind.FILES, many=True, required=False),
@@ -47,11 +47,13 @@ def merge_labels(config: MergeConfig, ctx: Context) -> Metrics:
     texts = {d.id: d.text for d in documents(*ctx.inputs.get("docs", ())) if d.id in wanted}
     if missing := sorted(wanted - set(texts)):
         raise ConfigError(f"{len(missing)} labels are of no document of the input `docs`, such as {missing[:3]}.")
-    whole = (
+    whole = [
         example if example.text else replace(example, text=texts[example.id][: config.max_characters])
         for example in labelled
-    )
-    merged = {example.id or example.text: example for example in whole}
+    ]
+    ids = {example.text: example.id for example in whole if example.id}  # of texts that come again without one
+    same = (replace(example, id=example.id or ids.get(example.text, "")) for example in whole)
+    merged = {example.id or example.text: example for example in same}
     write_examples(ctx.out / EXAMPLES_FILE, merged.values())
     counts = {topic: 0 for taxonomy in config.taxonomies for topic in taxonomy.names}
     for example in merged.values():

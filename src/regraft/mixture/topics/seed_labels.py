@@ -27,10 +27,11 @@ class SeedLabelConfig:
     """Documents of these sources only; all when empty."""
     prompts: tuple[TopicPrompt, ...] = (ONE_TOPIC,)
     num_samples: int = 1
-    """Answers to each prompt by each model. The topics are listed in another order for each, since models favour
+    """Answers to each prompt by each model. The list of topics begins at another of them for each, since models favour
     what stands first; so answers may differ at temperature 0 too."""
     min_agreement: float = 0.5
-    """More of the answers than any other topic, and at least this share, must name a topic to make a seed."""
+    """A topic that more answers name than any other, and this share of the requests at least, makes a seed. A request
+    without answer counts against it."""
     max_characters: int = 2000
     """Of a document that are shown, from its start; the seed is that excerpt."""
     length_bands: tuple[int, ...] = (500, 2000)
@@ -66,7 +67,7 @@ def describe(config: SeedLabelConfig) -> str:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.FILES,
     describe=describe,
     docs=Kind.CORPUS,

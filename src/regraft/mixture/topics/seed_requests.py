@@ -46,7 +46,8 @@ def choose(config: SeedLabelConfig, corpus: Artifact, topics: Artifact | None) -
     }
     for document, topic in _with_topics(corpus, topics):
         language = of_language(document.language, list(languages))
-        if language is not None and document.text and (not config.sources or document.source in config.sources):
+        shown = document.text[: config.max_characters].strip()
+        if language is not None and shown and (not config.sources or document.source in config.sources):
             samples[language].add(document.id, topic, document.source, len(document.text))
     chosen = {id_: language for language, sample in samples.items() for id_ in sample.chosen()}
     for language in languages:

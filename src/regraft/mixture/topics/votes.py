@@ -17,7 +17,8 @@ def parse_topic(answer: str, topics: Sequence[str]) -> str | None:
     """Return the one topic that an answer names; None where it names none, or several.
 
     It may be named by its name, whatever the case and the marks around it, by its number in the list (from 1), or
-    inside a sentence as the only one. A name that is part of a longer one does not count where the longer one stands.
+    inside a sentence as the only one. A name that is part of a longer one does not count where the longer one stands,
+    and inside a sentence a name of one word counts in its own case only: a refusal "may harm others" names none.
     """
     given = _LEAD.sub("", answer.strip(_AROUND), count=1) if _LEAD.match(answer.strip(_AROUND)) else answer
     given = given.strip(_AROUND)
@@ -42,12 +43,14 @@ def _numbered(number: int, topics: Sequence[str]) -> str | None:
 def _named(text: str, topics: Sequence[str]) -> list[str]:
     """Return the topics whose names stand in a text, the longest looked for first."""
     found: list[str] = []
-    left = _plain(text)
+    left = " ".join(text.replace("&", " and ").split())
     for topic in sorted(topics, key=len, reverse=True):
-        name = rf"(?<![^\W\d_]){re.escape(_plain(topic))}(?![^\W\d_])" if topic.isascii() else re.escape(_plain(topic))
-        if re.search(name, left):
+        own_case = topic.isascii() and " " not in _plain(topic)
+        name = re.escape(topic.strip() if own_case else _plain(topic))
+        name = rf"(?<![^\W\d_]){name}(?![^\W\d_])" if topic.isascii() else name
+        left, times = re.subn(name, " | ", left, flags=re.NOFLAG if own_case else re.IGNORECASE)
+        if times:
             found.append(topic)
-            left = re.sub(name, " | ", left)
     return found
 
 
