@@ -20,6 +20,7 @@ BENCHES = {
     "end_to_end": ("--corpus", str(MIDDLE), *COMMON),
     "growth": ("--corpus", str(CORPORA), *COMMON),
     "sampler": (),
+    "topics": (),
     "scoring": ("--corpus", str(SMALL), "--model", "bench/.work/SmolLM2-135M"),
     "kill": ("--corpus", str(SMALL), *COMMON),
 }

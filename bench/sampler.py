@@ -1,6 +1,6 @@
 """The sampler at the size of the paper: 100 billion tokens in sequences of 4,096 or 8,192, sixty changes of shares.
 
-python -m bench.sampler --cores 0
+taskset --cpu-list 0 python -m bench.sampler
 """
 
 import argparse

@@ -19,7 +19,7 @@ SHAPES = ((576, 576), (576, 1536), (1536, 576))
 
 
 def peak(dtype: torch.dtype) -> float:
-    """Return the most FLOP per second of processor time of any product like those of the model."""
+    """Return the most FLOP a second, on all threads, of any product like those of the model."""
     best = 0.0
     for tokens in TOKENS:
         for inputs, outputs in SHAPES:

@@ -1,4 +1,4 @@
-"""Topic classifiers on documents labelled by hand: the 11 English and 11 Chinese topics of the paper.
+"""Topic classifiers on documents labelled by reading: the 11 English and 11 Chinese topics of the paper.
 
 python -m bench.topics --work bench/.work/topics --encoder "MiniLM (en)=FOLDER" --probe SmolLM2-135M=FOLDER
 
@@ -8,9 +8,10 @@ python -m bench.topics --work bench/.work/topics --encoder "MiniLM (en)=FOLDER" 
 
 import argparse
 import json
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -22,15 +23,15 @@ from regraft.lm.backbone import BackboneConfig, import_backbone
 from regraft.mixture.topics.classifier import Classifier
 from regraft.mixture.topics.encoder import FineTunedEncoder
 from regraft.mixture.topics.fasttext import FastText
-from regraft.mixture.topics.learning import folder_of
+from regraft.mixture.topics.learning import TOPICS_FILE, folder_of
 from regraft.mixture.topics.ngrams import NgramLinear
 from regraft.mixture.topics.taxonomy import SYNE_EN, SYNE_ZH, Taxonomy
 from regraft.mixture.topics.train import TopicClassifierConfig, train_topic_classifier
 from regraft.recipes import SAMPLES
 
 CLAIM = (
-    "Accuracy, precision and recall of each classifier on at least 300 documents labelled by hand, in both languages, "
-    "with intervals, calibration and throughput."
+    "Accuracy, precision and recall of each classifier on at least 300 documents labelled by reading, in both "
+    "languages, with intervals, calibration and throughput."
 )
 TAXONOMIES = {"en": SYNE_EN, "zh": SYNE_ZH}
 SECONDS = 5.0
@@ -108,7 +109,15 @@ def throughput(side: Side, artifact: Artifact, language: str, texts: Sequence[st
     return count / (time.perf_counter() - start)
 
 
-def summary(side: Side, artifact: Artifact, language: str, texts: Sequence[str]) -> list[object]:
+def defensible(side: Side, artifact: Artifact, language: str, test: Sequence[Mapping[str, str]]) -> float:
+    """Return how often a classifier finds the topic or the second one (`also`) that could be defended."""
+    topics = json.loads(artifact.file(TOPICS_FILE).read_text("utf-8"))[language]
+    predictor = side.classifier.open(folder_of(artifact.path, language), "cpu")
+    best: list[int] = predictor.predict([row["text"] for row in test]).argmax(axis=1).tolist()
+    return fmean(topics[index] in (row["topic"], row["also"]) for row, index in zip(test, best, strict=True))
+
+
+def summary(side: Side, artifact: Artifact, language: str, test: Sequence[Mapping[str, str]]) -> list[object]:
     """Return the row of a classifier and language in the main table."""
     rows = _measures(artifact, language)
     found = {(r["examples"], r["measure"]): r for r in rows if not r["topic"]}
@@ -120,10 +129,11 @@ def summary(side: Side, artifact: Artifact, language: str, texts: Sequence[str])
         language,
         accuracy["n"],
         f"{accuracy['value']:.1%} [{accuracy['low']:.1%}, {accuracy['high']:.1%}]",
+        f"{defensible(side, artifact, language, test):.1%}",
         f"{recall:.1%}",
         f"{seeds['value']:.1%}" if seeds else "",
         f"{error['value']:.3f}",
-        throughput(side, artifact, language, texts),
+        throughput(side, artifact, language, [row["text"] for row in test]),
     ]
 
 
@@ -191,9 +201,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("bench/results"))
     parser.add_argument("--encoder", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--probe", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--core", type=int, default=0, help="processor to run on")
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=5)
     given = parser.parse_args()
+    os.sched_setaffinity(0, {given.core})
     test, seeds = (_rows(given.examples / f"{name}.jsonl") for name in ("test", "seeds"))
     found: dict[str, tuple[Side, Artifact]] = {}
     rows: list[list[object]] = []
@@ -201,10 +213,11 @@ def main() -> None:
         artifact = made(side, given)
         found[side.name] = side, artifact
         for language in side.languages:
-            texts = [row["text"] for row in test if row["language"] == language]
-            rows.append([*summary(side, artifact, language, texts), artifact.manifest.provenance.seconds])
+            own = [row for row in test if row["language"] == language]
+            rows.append([*summary(side, artifact, language, own), artifact.manifest.provenance.seconds])
             print(rows[-1])
-    header = ("classifier", "language", "test documents", "accuracy [95 %]", "mean recall of topics", "seeds, 5 folds")
+    header = ("classifier", "language", "test documents", "accuracy [95 %]", "first or second topic",
+              "mean recall of topics", "seeds, 5 folds")  # fmt: skip
     main_table = Table(
         title="On the test set",
         header=(*header, "calibration error", "documents/s", "seconds of the training step"),
@@ -213,7 +226,7 @@ def main() -> None:
     Result(
         name="topics",
         claim=CLAIM,
-        verdict="; ".join(f"{row[0]}, {row[1]}: {row[3]}, {row[7]:,.0f} documents/s" for row in rows) + ".",
+        verdict="; ".join(f"{row[0]}, {row[1]}: {row[3]}, {row[8]:,.0f} documents/s" for row in rows) + ".",
         corpus={
             "seeds": len(seeds),
             "test documents": len(test),
@@ -227,7 +240,11 @@ def main() -> None:
             calibration(found),
         ],
         notes=(
-            "Documents a second are of prediction alone, on the test documents, in one thread.",
+            "Labels and second topics are those of one labeller, a language model agent that read the documents; no "
+            "human. How, and what is weak about it, stands in LABELLING.md beside them.",
+            "Intervals are of the documents drawn, not of the labels. Seeds and test share some sources, so other text "
+            "may be harder.",
+            "Documents a second are of prediction alone, on the test documents, on one core.",
             "The seconds of the training step hold both languages, the measures and, without weights, five folds.",
         ),
         pythons=(Path(sys.executable),),

@@ -15,6 +15,8 @@ from statistics import mean, stdev
 
 import pyarrow.parquet as pq
 
+PILOT = 99
+"""Seed of the run that gave `velocity` its targets, which is compared with nothing."""
 SHARES = ("fixed", "topic_perplexity", "velocity", "excess_loss", "online_mixing")
 ORDERS = ("random", "easy_to_hard", "hard_to_easy", "buckets", "warmup")
 STUDENT = {1: math.nan, 2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
@@ -62,8 +64,7 @@ def table(folder: Path, arms: Sequence[str], base: Bits) -> list[str]:
     """Return the rows of one table: the first arm as it is, the others as differences from it."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for arm in arms:
-        paths = sorted(folder.glob(f"{arm}-*.parquet"))
-        if paths:
+        if paths := _of(folder, arm):
             found[arm] = {path.stem.rpartition("-")[2]: measures(bits(path), base) for path in paths}
     first, *others = found
     lines = [
@@ -82,7 +83,7 @@ def table(folder: Path, arms: Sequence[str], base: Bits) -> list[str]:
 
 def by_topic(folder: Path, arms: Sequence[str], base: Bits) -> list[str]:
     """Return the bits per byte of each topic, mean over seeds."""
-    found = {arm: [bits(path) for path in sorted(folder.glob(f"{arm}-*.parquet"))] for arm in arms}
+    found = {arm: [bits(path) for path in _of(folder, arm)] for arm in arms}
     found = {arm: runs for arm, runs in found.items() if runs}
     lines = [f"| topic | base | {' | '.join(found)} |", "| --- " * (2 + len(found)) + "|"]
     for name in sorted(name for name in base if "/" in name):
@@ -90,6 +91,10 @@ def by_topic(folder: Path, arms: Sequence[str], base: Bits) -> list[str]:
         cells = " | ".join(f"{mean(run[name] for run in runs):.4f}" for runs in found.values())
         lines.append(f"| {language}, {topic} | {base[name]:.4f} | {cells} |")
     return [*lines, ""]
+
+
+def _of(folder: Path, arm: str) -> list[Path]:
+    return [path for path in sorted(folder.glob(f"{arm}-*.parquet")) if path.stem != f"{arm}-{PILOT}"]
 
 
 def main(folder: Path) -> None:

@@ -48,20 +48,19 @@ def plan_batches(lengths: Sequence[int], *, batch_tokens: int, window: int) -> l
     pieces = [piece for document, n in enumerate(lengths) for piece in _windows(document, n, window)]
     pieces.sort(key=lambda p: (-p.num_inputs, p.document, p.start))
     batches: list[list[Piece]] = []
+    filled = 0  # tokens of the last batch, without padding
     for piece in pieces:
-        if batches and _joins(piece, batches[-1], batch_tokens):
+        filled += piece.num_inputs
+        if batches and _fits((len(batches[-1]) + 1) * batches[-1][0].num_inputs, filled, batch_tokens):
             batches[-1].append(piece)
         else:
             batches.append([piece])
+            filled = piece.num_inputs
     return batches
 
 
-def _joins(piece: Piece, batch: list[Piece], batch_tokens: int) -> bool:
-    padded = (len(batch) + 1) * batch[0].num_inputs
-    if padded > batch_tokens:
-        return False
-    padding = padded - piece.num_inputs - sum(p.num_inputs for p in batch)
-    return padded <= FILLED or padding <= MAX_PADDING * padded
+def _fits(padded: int, filled: int, batch_tokens: int) -> bool:
+    return padded <= batch_tokens and (padded <= FILLED or padded - filled <= MAX_PADDING * padded)
 
 
 def _windows(document: int, length: int, window: int) -> list[Piece]:

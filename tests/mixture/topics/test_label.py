@@ -227,6 +227,11 @@ def test_a_test_file_is_measured_and_not_learned_from(seeds: Path, tmp_path: Pat
     assert sum(b["documents"] for b in bins if b["examples"] == "seeds") == 10
 
 
+def test_a_test_example_that_is_a_seed_too_is_refused(seeds: Path, tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match="10 test examples are seeds too, such as"):
+        make(trained(seeds, test=RawFiles(root=str(seeds))), tmp_path)
+
+
 def test_an_empty_corpus_gives_an_empty_annotation(seeds: Path, tmp_path: Path) -> None:
     step = label_topics.step("topics", LabelConfig(), docs=corpus(), classifier=trained(seeds))
     assert annotation(make(step, tmp_path), tables.TOPICS) == []
@@ -270,6 +275,7 @@ def test_any_number_of_workers_gives_the_same_bytes(seeds: Path, tmp_path: Path)
         ('{"text": "x"}', r"seeds\.jsonl:11 is no JSON object with text and topic: KeyError"),
         ('{"text": " ", "topic": "Networks"}', r"seeds\.jsonl:11 has no text"),
         ('{"text": 3, "topic": "Networks"}', r"seeds\.jsonl:11: topic, text, id and language must be strings"),
+        ('{"text": "\\ud800", "topic": "Networks"}', r"seeds\.jsonl:11 holds half a surrogate pair"),
         ("[1]", r"seeds\.jsonl:11 is no JSON object"),
     ],
 )

@@ -293,7 +293,7 @@ def test_hand_labels_join_the_seeds_and_the_last_label_counts(tmp_path: Path) ->
         {"id": "d0", "topic": "Plants"},
         {"id": "d1", "topic": ""},
         {"text": "Moss.", "topic": "Plants", "language": "en"},
-        {"text": "A dog and a cat.", "topic": "Plants", "language": "en"},
+        {"text": "An oak.", "topic": "Animals", "language": "en"},
     ]
     taxonomy = Taxonomy(name="any", language="", topics=TAXONOMY.topics)
     hand.write_text("\n".join(map(json.dumps, lines)), "utf-8")
@@ -310,8 +310,8 @@ def test_hand_labels_join_the_seeds_and_the_last_label_counts(tmp_path: Path) ->
     assert sorted((row["id"], row["topic"], row["text"]) for row in rows) == [
         ("", "Plants", "Moss."),
         ("d0", "Plants", "A cat."),
-        ("d1", "Plants", "A dog and a cat."),  # said of its text
-        ("d2", "Plants", "An oak."),
+        ("d1", "Animals", "A dog and a cat."),
+        ("d2", "Animals", "An oak."),  # by its text
         ("d4", "Plants", "Neither."),
     ]
     metrics = artifact.manifest.metrics

@@ -1,4 +1,4 @@
-"""Fine-tuning and prediction of an encoder with a linear head; deterministic on a CPU.
+"""Fine-tuning and prediction of an encoder with a linear head; deterministic on a CPU, threads being as many.
 
 Legend: B texts of a batch, T tokens, D hidden size, K topics.
 """
@@ -22,6 +22,8 @@ from regraft.mixture.topics.encoder import FineTunedEncoder
 
 _ENCODER, _HEAD = "encoder", "head.safetensors"
 _PREDICTED_AT_ONCE = 32
+_CHARACTERS = 64
+"""Of a text that are tokenized for each of `max_tokens`: no text needs so many, and books are not tokenized whole."""
 _WARMUP = 0.1
 """Of the steps."""
 
@@ -63,7 +65,8 @@ class EncoderModel:
 
     def features(self, texts: Sequence[str]) -> Tensor:
         """Return the mean of the last hidden states over the tokens of each text, normalised: (B, D)."""
-        encoded = [encoding.ids or [0] for encoding in self.tokenizer.encode_batch(list(texts))]
+        starts = [text[: _CHARACTERS * self.config.max_tokens] for text in texts]
+        encoded = [encoding.ids or [0] for encoding in self.tokenizer.encode_batch(starts)]
         longest = max(map(len, encoded))
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in encoded], device=self.device)  # (B, T)
         lengths = torch.tensor([len(row) for row in encoded], device=self.device)  # (B,)

@@ -20,7 +20,8 @@ class FastText:
     """Words (a Han character is one) and their n-grams; the settings bear the names of the library's.
 
     An n-gram is known if the examples hold it `min_count` times (the library counts words only), and has a vector of
-    its own: there are no buckets that several share. None of the settings is in the paper; they were chosen by cross-validation of few seeds.
+    its own: there are no buckets that several share. None of the settings is in the paper; they were chosen by
+    cross-validation of few seeds.
     """
 
     max_characters: int = 4000

@@ -29,6 +29,8 @@ def folder_of(artifact: Path, language: str) -> Path:
 def learn(config: TopicClassifierConfig, ctx: Context) -> Metrics:
     """Write classifiers and measures, and return the figures of the stage."""
     seeds, test = _seeds(config, ctx), _test(config, ctx)
+    if shared := {example.text for example in test} & {seed.text for seed in seeds}:
+        raise ConfigError(f"{len(shared)} test examples are seeds too, such as {min(shared)[:60]!r}; leave them out.")
     encoder = ctx.optional("encoder")
     means = Means(encoder=encoder.file("model") if encoder else None, device=ctx.execution.device)
     languages = by_language(config.taxonomies)

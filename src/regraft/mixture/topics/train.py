@@ -47,7 +47,8 @@ def train_topic_classifier(config: TopicClassifierConfig, ctx: Context) -> Metri
     is never found.
 
     Raises:
-        ConfigError: no seeds at all, or those of a language are of one topic only or too few for the folds.
+        ConfigError: no seeds at all, or those of a language are of one topic only or too few for the folds, or a test
+            example is a seed too.
     """
     from regraft.mixture.topics.learning import learn
 
