@@ -28,13 +28,25 @@ def load_model(folder: Path, *, device: str = "cpu") -> "PreTrainedModel":
         ConfigError: no such folder, no `config.json`, or no safetensors in it.
         RegraftError: the architecture needs code of its own, or the weights do not fit it.
     """
-    import torch
     from transformers import AutoModelForCausalLM
+
+    return _loaded(AutoModelForCausalLM, folder, device)
+
+
+def load_encoder(folder: Path, *, device: str = "cpu") -> "PreTrainedModel":
+    """Return the model of a Transformers folder without its head, as `load_model` does; it may lack a pooler."""
+    from transformers import AutoModel
+
+    return _loaded(AutoModel, folder, device, dispensable="pooler")
+
+
+def _loaded(kind: Any, folder: Path, device: str, dispensable: str = "") -> Any:
+    import torch
 
     check_model_folder(folder)
     with quiet_transformers():
         try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            model, info = kind.from_pretrained(
                 folder,
                 dtype=torch.float32,
                 use_safetensors=True,
@@ -44,10 +56,9 @@ def load_model(folder: Path, *, device: str = "cpu") -> "PreTrainedModel":
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise RegraftError(f"The model in {folder} cannot be loaded: {error}") from error
-    model, info = loaded
-    if info["missing_keys"] or info["mismatched_keys"]:
-        absent = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
-        raise RegraftError(f"The weights in {folder} lack {len(absent)} tensors of the model, such as {absent[:3]}.")
+    absent = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
+    if needed := [name for name in absent if not dispensable or dispensable not in name]:
+        raise RegraftError(f"The weights in {folder} lack {len(needed)} tensors of the model, such as {needed[:3]}.")
     return model.to(device).eval()
 
 

@@ -40,6 +40,19 @@ class Exchange:
     """Whether the endpoint told the tokens; where it did not, they are the upper bound of the request."""
 
 
+def response_row(exchange: Exchange, response: str) -> dict[str, object]:
+    """Return the row of `tables.RESPONSES` for an exchange, with this as its body."""
+    return {
+        "key": exchange.key,
+        "model": exchange.model,
+        "request": exchange.request.decode(),
+        "response": response,
+        "status": exchange.status,
+        "prompt_tokens": exchange.prompt_tokens,
+        "completion_tokens": exchange.completion_tokens,
+    }
+
+
 class ResponseStore:
     """Exchanges by the key of their request. At most one answer a key; failed exchanges that cost tokens stay too."""
 

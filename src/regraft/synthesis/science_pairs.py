@@ -12,7 +12,7 @@ from regraft.corpus.document import Document, Reject, document_id, meta_json
 from regraft.corpus.rows import CorpusWriter, documents, num_documents
 from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
 from regraft.lm.client import Outcome
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.responses import Exchange, ResponseStore, response_row
 from regraft.synthesis.measures import Seen, distinct
 from regraft.synthesis.pairs import Pair, parse_pair
 from regraft.synthesis.science_qa import ScienceQaConfig
@@ -99,8 +99,8 @@ def write_pairs(
             answers += 1
             tokens.update(prompt=exchange.prompt_tokens, completion=exchange.completion_tokens)
             tokens.update(unmetered=not exchange.metered)
-            responses.write_rows([_response(exchange, stable_body(exchange.response))])
-            raw_responses.write_rows([_response(exchange, exchange.response.decode("utf-8", "replace"))])
+            responses.write_rows([response_row(exchange, stable_body(exchange.response))])
+            raw_responses.write_rows([response_row(exchange, exchange.response.decode("utf-8", "replace"))])
             result, text = _read(config, job, exchange, seen)
             if isinstance(result, Reject):
                 corpus.reject(job.request.key, config.source, _from(job, result), text)
@@ -130,18 +130,6 @@ def _not_stored(outcome: Outcome) -> Reject:
 def _from(job: Job, reject: Reject) -> Reject:
     """Add the document that the request was made from."""
     return Reject(reject.reason, f"{reject.detail} (document {job.snippet.document})")
-
-
-def _response(exchange: Exchange, response: str) -> dict[str, object]:
-    return {
-        "key": exchange.key,
-        "model": exchange.model,
-        "request": exchange.request.decode(),
-        "response": response,
-        "status": exchange.status,
-        "prompt_tokens": exchange.prompt_tokens,
-        "completion_tokens": exchange.completion_tokens,
-    }
 
 
 def _read(config: ScienceQaConfig, job: Job, exchange: Exchange, seen: Seen) -> tuple[Document | Reject, str]:

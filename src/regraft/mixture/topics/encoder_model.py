@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regraft.core import ConfigError, RegraftError
-from regraft.lm.load import check_model_folder, load_tokenizer, quiet_transformers
+from regraft.core import ConfigError
+from regraft.lm.load import load_encoder, load_tokenizer, quiet_transformers
 from regraft.mixture.topics.encoder import FineTunedEncoder
 
 _ENCODER, _HEAD = "encoder", "head.safetensors"
@@ -33,7 +33,7 @@ class EncoderModel:
 
     def __init__(self, config: FineTunedEncoder, folder: Path, device: str) -> None:
         self.config, self.device = config, device
-        self.encoder: Any = _encoder(folder).to(device)
+        self.encoder: Any = load_encoder(folder, device=device)
         self.tokenizer: Tokenizer = load_tokenizer(folder)
         self.tokenizer.enable_truncation(config.max_tokens)
         positions = getattr(self.encoder.config.get_text_config(), "max_position_embeddings", config.max_tokens)
@@ -138,30 +138,6 @@ def _train(model: EncoderModel, texts: Sequence[str], labels: Tensor) -> None:
         optimizer.step()
         schedule.step()
     model.encoder.eval()
-
-
-def _encoder(folder: Path) -> Any:
-    """Return the model of a Transformers folder without its language-modelling head, in 32-bit floats."""
-    from transformers import AutoModel
-
-    check_model_folder(folder)
-    with quiet_transformers():
-        try:
-            loaded: Any = AutoModel.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise RegraftError(f"The encoder in {folder} cannot be loaded: {error}") from error
-    model, info = loaded
-    absent = sorted(str(name) for name in info["missing_keys"] if "pooler" not in str(name))  # the mean needs none
-    if absent or info["mismatched_keys"]:
-        raise RegraftError(f"The weights in {folder} lack {len(absent)} tensors of the encoder, such as {absent[:3]}.")
-    return model.eval()
 
 
 def _at(texts: Sequence[str], rows: Tensor) -> list[str]:

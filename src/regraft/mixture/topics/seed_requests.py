@@ -13,7 +13,7 @@ from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.corpus.rows import ROWS, documents
 from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.responses import Exchange, ResponseStore, response_row
 from regraft.mixture.topics.examples import EXAMPLES_FILE, Example, write_examples
 from regraft.mixture.topics.sampling import BalancedSample
 from regraft.mixture.topics.seed_labels import SeedLabelConfig
@@ -121,8 +121,8 @@ def write_labels(config: SeedLabelConfig, jobs: Sequence[Job], store: ResponseSt
             stored = [exchange for exchange in exchanges if exchange is not None]
             counts["prompt"] += sum(exchange.prompt_tokens for exchange in stored)
             counts["completion"] += sum(exchange.completion_tokens for exchange in stored)
-            responses.write_rows(_response(e, stable_body(e.response)) for e in stored)
-            raw_responses.write_rows(_response(e, e.response.decode("utf-8", "replace")) for e in stored)
+            responses.write_rows(response_row(e, stable_body(e.response)) for e in stored)
+            raw_responses.write_rows(response_row(e, e.response.decode("utf-8", "replace")) for e in stored)
     tables.write(out / tables.LABELS_FILE, tables.table_of(rows, tables.LABELS), tables.LABELS)
     write_examples(out / EXAMPLES_FILE, examples)
     by_topic = Counter(example.topic for example in examples)
@@ -167,15 +167,3 @@ def _text(exchange: Exchange) -> str:
     answer = parse_answer(exchange.response)
     assert isinstance(answer, Answer), "only answers are stored as such"
     return answer.text
-
-
-def _response(exchange: Exchange, response: str) -> dict[str, object]:
-    return {
-        "key": exchange.key,
-        "model": exchange.model,
-        "request": exchange.request.decode(),
-        "response": response,
-        "status": exchange.status,
-        "prompt_tokens": exchange.prompt_tokens,
-        "completion_tokens": exchange.completion_tokens,
-    }
