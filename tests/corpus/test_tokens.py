@@ -214,5 +214,5 @@ def test_difficulty_may_be_any_column_of_numbers(tmp_path: Path) -> None:
 
 
 def test_a_measure_that_the_annotation_has_not_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StepFailed, match="grade"):
+    with pytest.raises(StepFailed, match=r"has no measure 'grade'; set `measure` to one of \['loss_per_byte"):
         make(step(TokenizeConfig(measure="grade"), difficulty=lengths), tmp_path)

@@ -324,6 +324,11 @@ def read_shards(artifact: Path, folder: str, schema: pa.Schema, columns: Sequenc
     return pa.concat_tables([read(path, schema, columns) for path in shards(artifact, folder)])
 
 
+def columns(path: Path) -> list[str]:
+    """Return the names of the columns of a Parquet table without reading it."""
+    return pq.read_schema(path).names
+
+
 def num_rows(path: Path) -> int:
     """Return the number of rows of a Parquet table without reading them."""
     return pq.read_metadata(path).num_rows

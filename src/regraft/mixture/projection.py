@@ -27,7 +27,10 @@ def project(weights: Sequence[float], floor: float, cap: float) -> list[float]:
     if not math.fsum(weights) > 0:
         raise ConfigError(f"Shares of {n} topics with the weights {list(weights)} cannot be made.")
     if floor * n > 1 + ROUNDING or math.fsum(cap if weight > 0 else floor for weight in weights) < 1 - ROUNDING:
-        raise ConfigError(f"{n} topics cannot have shares between {floor} and {cap} that sum to 1.")
+        raise ConfigError(
+            f"{n} topics cannot have shares between {floor} and {cap} that sum to 1: the floor is at most {1 / n:.4g}, "
+            f"the cap at least that."
+        )
     shares = [0.0] * n
     free, rest = list(range(n)), 1.0
     while free:

@@ -61,6 +61,8 @@ class Taxonomy:
         Raises:
             ConfigError: the file is none; names the file and the place.
         """
+        if not path.is_file():
+            raise ConfigError(f"There is no taxonomy {path}.")
         try:
             raw: Any = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
