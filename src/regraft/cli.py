@@ -43,6 +43,18 @@ class Means:
     """OpenAI-compatible base URL to generate with; empty starts a server of our own on this machine."""
     checkpoint_seconds: float = Execution().checkpoint_seconds
     """How often a long training saves what it needs to continue."""
+    launcher: str = Execution().launcher
+    """Command that starts the processes of a training, such as "torchrun --nproc-per-node 8"; empty for this one."""
+    parallel: Literal["auto", "ddp", "fsdp"] = Execution().parallel
+    """How several processes share a model: each holds all of it (ddp) or a part (fsdp)."""
+    compile: Literal["auto", "on", "off"] = Execution().compile
+    """Whether training compiles the decoder layers; auto where a self-test says that it pays."""
+    recompute_activations: bool = Execution().recompute_activations
+    """Save memory in training: compute activations again in the backward pass."""
+    sequences_per_batch: int = Execution().sequences_per_batch
+    """Sequences that go through the model at once in training, in each process."""
+    tracker: tuple[str, ...] = Execution().trackers
+    """Where training also tells its figures: tensorboard, wandb, trackio. May be given several times."""
     params: Path | None = None
     """TOML or YAML file of recipe parameters; the command line comes first."""
 
@@ -62,6 +74,12 @@ class Means:
             data_root=self.data,
             cache=self.cache,
             checkpoint_seconds=self.checkpoint_seconds,
+            launcher=self.launcher,
+            parallel=self.parallel,
+            compile=self.compile,
+            recompute_activations=self.recompute_activations,
+            sequences_per_batch=self.sequences_per_batch,
+            trackers=self.tracker,
         )
 
 
@@ -230,8 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe, `head` for instance, has seen enough
         sys.stdout = None
         return 0
-    except KeyboardInterrupt:
-        print("regraft: interrupted; the same command continues.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"regraft: {stopped or 'interrupted'}; the same command continues.", file=sys.stderr)
         return 130
 
 

@@ -1,7 +1,15 @@
 """Artifacts, steps and the runner. Standard library only; knows nothing of language models."""
 
 from regraft.core.artifact import TIMING, Artifact, FileRecord, Manifest, Metrics, damage, open_artifact
-from regraft.core.errors import ArtifactError, ConfigError, RegraftError, SchemaError, StepFailed, StoreBusy
+from regraft.core.errors import (
+    ArtifactError,
+    ConfigError,
+    Interrupted,
+    RegraftError,
+    SchemaError,
+    StepFailed,
+    StoreBusy,
+)
 from regraft.core.fingerprint import canonical, fingerprint
 from regraft.core.kinds import Kind
 from regraft.core.plan import Action, Planned, plan
@@ -19,6 +27,7 @@ __all__ = [
     "Context",
     "Execution",
     "FileRecord",
+    "Interrupted",
     "Kind",
     "Manifest",
     "Metrics",

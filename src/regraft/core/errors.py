@@ -7,6 +7,8 @@ RegraftError
 ├── StoreBusy        another process is making the same artifact
 └── StepFailed       a step raised while it ran; its cause is attached
 
+Interrupted is apart: not an error, but the end that was asked for by a signal.
+
 Every message says what is wrong, where, and what to do about it.
 """
 
@@ -33,3 +35,7 @@ class StoreBusy(RegraftError):
 
 class StepFailed(RegraftError):
     """A step raised while it ran. `__cause__` is the original error; what it wrote is kept beside the store."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to end, and what it needs to go on is saved. The same command continues."""

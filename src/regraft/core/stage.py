@@ -19,6 +19,7 @@ from regraft.core.sources import SourceFile
 from regraft.core.typecheck import check_fields
 
 C = TypeVar("C")
+TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,25 @@ class Execution:
     checkpoint_seconds: float = 60.0
     """A long training saves what it needs to continue this often, but spends at most a twentieth of its time on that;
     0 saves after every step."""
+    launcher: str = ""
+    """Command that starts the processes of a training, such as `torchrun --nproc-per-node 8`; empty for this one."""
+    parallel: Literal["auto", "ddp", "fsdp"] = "auto"
+    """How several processes share a model: each holds all of it (DDP), or a part (FSDP2). `auto` shards on
+    accelerators only."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether training compiles the decoder layers; `auto` where a self-test says that it pays."""
+    recompute_activations: bool = False
+    """Whether training computes activations again in the backward pass, to save memory."""
+    sequences_per_batch: int = 2
+    """Sequences that go through the model at once, in each process; a step accumulates over batches."""
+    trackers: tuple[str, ...] = ()
+    """Where training also tells its figures: `tensorboard`, `wandb`, `trackio`."""
+
+    def __post_init__(self) -> None:
+        if self.sequences_per_batch < 1:
+            raise ConfigError(f"sequences_per_batch is {self.sequences_per_batch}; give at least 1.")
+        if unknown := set(self.trackers) - set(TRACKERS):
+            raise ConfigError(f"There is no tracker {sorted(unknown)}; choose from {TRACKERS}.")
 
     @property
     def hashes(self) -> Path:

@@ -99,6 +99,32 @@ def position_losses(
     return _head_losses(model, hidden.flatten(0, 1), labels.flatten(), chunk_tokens).view_as(labels)  # (B, T)
 
 
+class CausalLoss(torch.nn.Module):
+    """A model and its loss as one module, so that what wraps it (DDP, FSDP2) sees the whole forward pass."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        check_logits(model)
+        self.model = model
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor, labels: Tensor, scored: Tensor | None = None
+    ) -> Tensor:
+        """Return the summed loss in fp32 nats of (B, T) packed sequences; see `sequence_loss`.
+
+        Args:
+            input_ids: (B, T).
+            position_ids: (B, T).
+            labels: (B, T), or (S,) where `scored` is given.
+            scored: (S,) places in the flattened sequences; the head is applied there only, and the loss of each, (S,),
+                is returned instead of the sum.
+        """
+        hidden = _hidden(self.model, input_ids, position_ids).flatten(0, 1)  # (N, H)
+        if scored is not None:
+            return _head_losses(self.model, hidden[scored], labels)
+        return _head_losses(self.model, hidden, labels.flatten()).sum()
+
+
 @torch.no_grad()
 def document_losses(
     model: PreTrainedModel,
@@ -128,17 +154,18 @@ def document_losses(
     Raises:
         ConfigError: a token is outside the vocabulary, or the model scales its logits.
     """
-    _check_tokens(model, documents)
+    check_tokens(model, documents)
     lengths = [len(document) for document in documents]
     batches = plan_batches(lengths, batch_tokens=batch_tokens, window=min(window, context_length(model)))
     totals = [0.0] * len(documents)
+    objective = CausalLoss(model)
     was_training = model.training
     model.eval()
     try:
         for number, batch in enumerate(batches):
             losses = store.get(number) if store else None
             if losses is None:
-                losses = _batch_losses(model, documents, batch, precision)
+                losses = batch_losses(objective, documents, batch, model.device, precision)
                 if store:
                     store.put(number, losses)
             for piece, loss in zip(batch, losses, strict=True):
@@ -148,6 +175,40 @@ def document_losses(
     finally:
         model.train(was_training)
     return totals
+
+
+@torch.no_grad()
+def batch_losses(
+    loss: Callable[..., Tensor],
+    documents: Sequence[Sequence[int]],
+    batch: Sequence[Piece],
+    device: torch.device,
+    precision: Precision = "float32",
+) -> list[float]:
+    """Return the summed loss in nats of the scored tokens of each piece of a batch.
+
+    Args:
+        loss: a `CausalLoss`, which may be wrapped, in evaluation mode.
+        documents: token ids of all documents.
+        batch: pieces of them, padded to the longest, which comes first.
+        device: of the model.
+        precision: of the matrix products.
+    """
+    width = batch[0].num_inputs
+    ids = torch.zeros(len(batch), width, dtype=torch.long)  # (B, T), padded on the right, where no token looks
+    labels = torch.full_like(ids, IGNORED)
+    for row, piece in enumerate(batch):
+        tokens = torch.tensor(documents[piece.document][piece.start : piece.stop])
+        ids[row, : piece.num_inputs] = tokens[:-1]
+        first = piece.scored_from - piece.start - 1
+        labels[row, first : piece.num_inputs] = tokens[first + 1 :]
+    positions = torch.arange(width).expand_as(ids)
+    places = (labels.flatten() != IGNORED).nonzero().flatten()  # the head is a fifth of the work of a small model
+    given = (t.to(device) for t in (ids, positions, labels.flatten()[places], places))
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        losses = loss(*given)
+    pieces = losses.double().cpu().split([piece.num_scored for piece in batch])  # rows follow each other
+    return [float(piece.sum()) for piece in pieces]
 
 
 def check_logits(model: PreTrainedModel) -> None:
@@ -162,6 +223,21 @@ def check_logits(model: PreTrainedModel) -> None:
             raise ConfigError(f"The model scales its logits ({name}={getattr(config, name)}); regraft cannot score it.")
     if model.get_output_embeddings() is None:
         raise ConfigError(f"{type(model).__name__} has no output embedding; regraft needs a causal language model.")
+
+
+def check_tokens(model: PreTrainedModel, documents: Sequence[Sequence[int]]) -> None:
+    """Return if the model has an embedding for every token.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    vocabulary = model.config.get_text_config().vocab_size
+    for number, document in enumerate(documents):
+        if len(document) and not 0 <= min(document) <= max(document) < vocabulary:
+            raise ConfigError(
+                f"Document {number} has the token {max(document)}, but the model knows 0 to {vocabulary - 1}. "
+                "Tokenize with the tokenizer of this model."
+            )
 
 
 @torch.no_grad()
@@ -227,37 +303,6 @@ def _chunk_losses(h: Tensor, weight: Tensor, bias: Tensor | None, softcap: float
     if softcap:
         logits = softcap * torch.tanh(logits / softcap)
     return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
-
-
-def _check_tokens(model: PreTrainedModel, documents: Sequence[Sequence[int]]) -> None:
-    vocabulary = model.config.get_text_config().vocab_size
-    for number, document in enumerate(documents):
-        if len(document) and not 0 <= min(document) <= max(document) < vocabulary:
-            raise ConfigError(
-                f"Document {number} has the token {max(document)}, but the model knows 0 to {vocabulary - 1}. "
-                "Tokenize with the tokenizer of this model."
-            )
-
-
-def _batch_losses(
-    model: PreTrainedModel, documents: Sequence[Sequence[int]], batch: Sequence[Piece], precision: Precision
-) -> list[float]:
-    width = batch[0].num_inputs
-    ids = torch.zeros(len(batch), width, dtype=torch.long)  # (B, T), padded on the right, where no token looks
-    labels = torch.full_like(ids, IGNORED)
-    for row, piece in enumerate(batch):
-        tokens = torch.tensor(documents[piece.document][piece.start : piece.stop])
-        ids[row, : piece.num_inputs] = tokens[:-1]
-        first = piece.scored_from - piece.start - 1
-        labels[row, first : piece.num_inputs] = tokens[first + 1 :]
-    positions = torch.arange(width).expand_as(ids)
-    device = model.device
-    scored = labels != IGNORED  # the head is a fifth of the work of a small model: padding and context skip it
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        hidden = _hidden(model, ids.to(device), positions.to(device))[scored.to(device)]
-        losses = _head_losses(model, hidden, labels[scored].to(device))
-    pieces = losses.double().cpu().split([piece.num_scored for piece in batch])  # rows follow each other
-    return [float(piece.sum()) for piece in pieces]
 
 
 def _pack(documents: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
