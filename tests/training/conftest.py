@@ -1,6 +1,7 @@
 """A small bilingual training: real stages on a few real sentences and a tiny model."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from regraft.core import Context, Kind, Metrics, Step, stage
@@ -86,7 +87,6 @@ def training(count: int = 24, **changes: Any) -> Step[TrainConfig]:
         "validation": ValidationConfig(tokens_per_stream=400, tokens_per_document=100),
         "sequence_length": 64,
         "sequences_per_step": 2,
-        "sequences_per_batch": 1,
         "precision": "float32",
         **changes,
     }
@@ -107,3 +107,10 @@ def remembering() -> Step[TrainConfig]:
         controller=OnlineMixing(),
         guard=ForgettingGuard(protected=("web-en",), replay="en", limit=0.001, noise_gate=0.0, step=0.2),
     )
+
+
+def flip_byte(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))

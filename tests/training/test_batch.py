@@ -3,8 +3,12 @@ import numpy as np
 from regraft.corpus.packing import concat_and_cut
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.loss import IGNORED
-from regraft.training.batch import make_batch
+from regraft.mixture.shares import StreamKey
+from regraft.training.batch import make_batch, num_predicted
 from regraft.training.streams import PackedStream
+
+
+KEY = StreamKey(language="en", source="web", topic="-")
 
 
 def stream(skipped: list[int]) -> PackedStream:
@@ -27,21 +31,23 @@ def stream(skipped: list[int]) -> PackedStream:
 
 
 def test_labels_stop_at_the_end_of_each_document_and_positions_start_again() -> None:
-    batch = make_batch([(stream([0, 0]), 0), (stream([0, 0]), 1)], 6)
+    streams, served = {KEY: stream([0, 0])}, [(KEY, 0), (KEY, 1), None]
+    batch = make_batch(streams, served, 6)
     x = IGNORED
-    assert batch.input_ids.tolist() == [[0, 1, 2, 3, 4, 10], [11, 12, 0, 0, 0, 0]]
-    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 0], [0, 1, 0, 1, 2, 3]]
-    assert batch.labels.tolist() == [[1, 2, 3, 4, x, x], [12, x, x, x, x, x]]
-    assert (batch.num_tokens, batch.num_predicted) == (8, 5)
+    assert batch.input_ids.tolist() == [[0, 1, 2, 3, 4, 10], [11, 12, 0, 0, 0, 0], [0] * 6]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 0], [0, 1, 0, 1, 2, 3], [0, 1, 2, 3, 4, 5]]
+    assert batch.labels.tolist() == [[1, 2, 3, 4, x, x], [12, x, x, x, x, x], [x] * 6]
+    assert batch.num_tokens == 8
+    assert num_predicted(streams, served[:2]) == int((batch.labels != x).sum()) == 5
 
 
-def test_micro_batches_keep_the_counts_of_the_whole() -> None:
-    parts = make_batch([(stream([0, 0]), 0), (stream([0, 0]), 1)], 6).split(1)
+def test_micro_batches_keep_the_count_of_the_whole() -> None:
+    parts = make_batch({KEY: stream([0, 0])}, [(KEY, 0), (KEY, 1)], 6).split(1)
     assert [part.input_ids.shape for part in parts] == [(1, 6), (1, 6)]
-    assert {part.num_predicted for part in parts} == {5}
+    assert {part.num_tokens for part in parts} == {8}
 
 
 def test_what_was_consumed_before_is_not_served_again() -> None:
     rest = stream([3, 0])
     assert rest.named_pieces(0) == [("a", 3, 5), ("b", 0, 3)]
-    assert make_batch([(rest, 0)], 6).input_ids.tolist() == [[3, 4, 10, 11, 12, 0]]
+    assert make_batch({KEY: rest}, [(KEY, 0)], 6).input_ids.tolist() == [[3, 4, 10, 11, 12, 0]]

@@ -1,53 +1,119 @@
+"""Checkpoints: whole or not there, checked when they are read, and those that stay."""
+
+import json
+import logging
 from pathlib import Path
 
+import pytest
 import torch
 
-from regraft.training import checkpoint
-from regraft.training.optimizer import AdamW, build_optimizer, optimizer_step
+from regraft.core import RegraftError
+from regraft.training.checkpoint import LATEST, SUMS, TENSORS, Checkpoints
+from regraft.training.parallel import Ranks
+from tests.training.conftest import flip_byte
+
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
-def model_and_optimizer(seed: int) -> tuple[torch.nn.Module, torch.optim.AdamW]:
-    torch.manual_seed(seed)
-    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4))
-    return model, build_optimizer(AdamW(weight_decay=0.1), model)
+def opened(folder: Path) -> Checkpoints:
+    return Checkpoints(scratch=folder, ranks=ALONE, log=logging.getLogger("regraft.test"))
 
 
-def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> float:
-    model(torch.ones(2, 4)).square().sum().backward()
-    return optimizer_step(optimizer, model, 0.1, 1.0)
+def written(folder: Path, *steps: int, keep: int = 0) -> Checkpoints:
+    checkpoints = opened(folder)
+    checkpoints.keep = {keep}
+    for step in steps:
+        checkpoints.save(step, {"weight": torch.full((3,), float(step))}, {"name": f"after {step}"})
+    checkpoints.wait()
+    return checkpoints
 
 
-def note(folder: Path) -> None:
-    (folder / "table.txt").write_text("rows")
+def steps(checkpoints: Checkpoints) -> list[str]:
+    return sorted(path.name for path in checkpoints.folder.glob("step-*"))
 
 
-def test_a_restored_pair_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    model, optimizer = model_and_optimizer(0)
-    step(model, optimizer)
-    checkpoint.save(tmp_path, 1, model, optimizer, {"tokens": 7}, note)
-    other, others = model_and_optimizer(1)
-    found = checkpoint.latest(tmp_path)
+def test_the_newest_is_found_with_its_tensors_and_state(tmp_path: Path) -> None:
+    written(tmp_path, 3, 8)
+    found = opened(tmp_path).latest()
     assert found is not None
-    assert (found.step, found.state["tokens"], (found.folder / "table.txt").read_text()) == (1, 7, "rows")
-    checkpoint.restore(found, other, others)
-    assert step(model, optimizer) == step(other, others)
-    for a, b in zip(model.parameters(), other.parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert (found.step, found.state["name"]) == (8, "after 8")
+    weight = torch.zeros(3)
+    found.load({"weight": weight})
+    assert weight.tolist() == [8.0] * 3
 
 
-def test_only_the_newest_stays_and_a_torn_one_is_removed(tmp_path: Path) -> None:
-    model, optimizer = model_and_optimizer(0)
-    step(model, optimizer)
-    for number in (1, 2):
-        checkpoint.save(tmp_path, number, model, optimizer, {}, note)
-    (tmp_path / "tmp-checkpoint-000000003").mkdir()
-    found = checkpoint.latest(tmp_path)
+def test_what_changes_after_the_call_is_not_saved(tmp_path: Path) -> None:
+    checkpoints, weight = opened(tmp_path), torch.ones(1_000)
+    checkpoints.save(1, {"weight": weight}, {})
+    weight.zero_()
+    found = checkpoints.latest()
     assert found is not None
-    assert found.step == 2
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-000000002"]
-    assert checkpoint.latest(tmp_path / "nowhere") is None
+    found.load({"weight": weight})
+    assert weight.sum() == 1_000
 
 
-def test_decay_touches_matrices_only() -> None:
-    _, optimizer = model_and_optimizer(0)
-    assert [(group["weight_decay"], len(group["params"])) for group in optimizer.param_groups] == [(0.1, 1), (0.0, 3)]
+def test_two_stay_and_those_to_roll_back_to(tmp_path: Path) -> None:
+    assert steps(written(tmp_path, 1, 2, 3, 4, keep=2)) == ["step-000000002", "step-000000003", "step-000000004"]
+
+
+def test_a_torn_one_is_removed(tmp_path: Path) -> None:
+    written(tmp_path, 1)
+    torn = tmp_path / "checkpoints" / "unfinished-000000002"
+    torn.mkdir()
+    (torn / TENSORS).write_bytes(b"half")
+    found = opened(tmp_path).latest()
+    assert found is not None
+    assert found.step == 1
+    assert not torn.exists()
+
+
+def test_none_was_ever_finished(tmp_path: Path) -> None:
+    assert opened(tmp_path).latest() is None
+
+
+@pytest.mark.parametrize("what", ["flipped", "missing", "no sums", "state"])
+def test_a_damaged_one_is_passed_over_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str) -> None:
+    folder = written(tmp_path, 1, 2).folder / "step-000000002"
+    shard = next((folder / TENSORS).glob("*.distcp"))
+    if what == "flipped":
+        flip_byte(shard)
+    elif what == "missing":
+        shard.unlink()
+    else:
+        (folder / (SUMS if what == "no sums" else "state.json")).write_text("{")
+    found = opened(tmp_path).latest()
+    assert found is not None
+    assert found.step == 1
+    said = {"missing": f"{shard.name} is missing", "no sums": SUMS}.get(what, "has other bytes than were written")
+    assert said in caplog.text
+    assert "checkpoint of step 2 is damaged" in caplog.text
+
+
+def test_all_damaged_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    for folder in written(tmp_path, 1, 2).folder.glob("step-*"):
+        flip_byte(next((folder / TENSORS).glob("*.distcp")))
+    with pytest.raises(RegraftError, match=r"Every checkpoint in .* is damaged: .*remove that directory"):
+        opened(tmp_path).latest()
+
+
+def test_one_of_a_course_that_was_given_up_is_not_taken(tmp_path: Path) -> None:
+    checkpoints = written(tmp_path, 4, 9)
+    (checkpoints.folder / LATEST).write_text("step-000000004")
+    found = opened(tmp_path).latest()
+    assert found is not None
+    assert found.step == 4
+    assert steps(written(tmp_path, 6)) == ["step-000000004", "step-000000006"]
+
+
+def test_a_full_disk_is_told_at_the_next_call(tmp_path: Path) -> None:
+    checkpoints = opened(tmp_path)
+    (checkpoints.folder / "unfinished-000000001").write_text("in the way")
+    checkpoints.save(1, {"weight": torch.zeros(1)}, {})
+    with pytest.raises(OSError, match="unfinished-000000001"):
+        checkpoints.wait()
+
+
+def test_the_pointer_names_the_newest(tmp_path: Path) -> None:
+    checkpoints = written(tmp_path, 5)
+    assert (checkpoints.folder / LATEST).read_text() == "step-000000005"
+    assert json.loads((checkpoints.folder / "step-000000005" / "state.json").read_text())["step"] == 5

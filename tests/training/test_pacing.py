@@ -100,7 +100,7 @@ def test_kill_9_after_a_bucket_was_left_gives_the_same_bytes(tmp_path: Path) -> 
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "killed")])
     scratch = stores[1].scratch(plan([paced()], stores[1], ONE)[-1].id)
-    while child.poll() is None and not any(int(p.name[-9:]) >= 5 for p in scratch.glob("checkpoint-*")):
+    while child.poll() is None and not any(int(p.name[-9:]) >= 5 for p in scratch.glob("checkpoints/step-*")):
         time.sleep(0.001)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL

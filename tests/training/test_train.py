@@ -20,7 +20,7 @@ from regraft.training.schedule import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 from tests.training.conftest import MIXTURE, remembering, training
 
-ONE = Execution(workers=1, checkpoint_seconds=0)
+ONE = Execution(workers=1, checkpoint_seconds=0, sequences_per_batch=1, compile="off")
 PINNED = [6.6811, 4.8248, 3.9227, 2.6047, 2.4568, 1.5984, 1.2743, 0.7849, 0.8104, 0.5315, 0.7019, 0.4533]
 
 
@@ -150,7 +150,7 @@ def _kill(build: str, folder: Path, after: int) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import *\n"
          f"from tests.training.conftest import {build}\n"
-         f"run([{build}()], Store(Path(sys.argv[1])), Execution(workers=1, checkpoint_seconds=0))", str(folder)],
+         f"run([{build}()], Store(Path(sys.argv[1])), Execution(workers=1, checkpoint_seconds=0, sequences_per_batch=1, compile='off'))", str(folder)],
     )  # fmt: skip
     store = Store(folder)
     step = {"training": training, "remembering": remembering}[build]()
@@ -164,15 +164,15 @@ def _kill(build: str, folder: Path, after: int) -> None:
 
 def _reached(scratch: Path, step: int) -> bool:
     """Say whether a checkpoint of this step or a later one is there or is being written."""
-    return scratch.exists() and (not step or any(int(p.name[-9:]) >= step for p in scratch.glob("*checkpoint-*")))
+    return scratch.exists() and (not step or any(int(p.name[-9:]) >= step for p in scratch.glob("checkpoints/*-0*")))
 
 
 def test_a_torn_checkpoint_is_never_used(tmp_path: Path) -> None:
     store = Store(tmp_path)
     scratch = store.scratch(plan([training()], store, ONE)[-1].id)
-    torn = scratch / "tmp-checkpoint-000000006"
+    torn = scratch / "checkpoints/unfinished-000000006"
     torn.mkdir(parents=True)
-    (torn / "model.safetensors").write_bytes(b"half")
+    (torn / "state.json").write_bytes(b"half")
     run([training()], store, ONE)
     assert store.resolve("train").manifest.metrics["steps"] == 12
 
@@ -290,8 +290,10 @@ def test_held_out_documents_are_never_trained_on(tmp_path: Path) -> None:
 
 
 def test_a_diverging_training_stops_and_names_the_documents(tmp_path: Path) -> None:
-    with pytest.raises(StepFailed, match=r"step \d+: loss nan.*documents of this step: \['train-"):
-        made(tmp_path, schedule=WarmupStable(peak=1e18, start=1e18))
+    with pytest.raises(
+        StepFailed, match=r"step \d+: loss nan.*documents of this step: \['train-.*This is step 6 on end"
+    ):
+        made(tmp_path, num_decisions=0, schedule=WarmupStable(peak=1e18, start=1e18))
 
 
 def test_the_plan_says_the_budget() -> None:
@@ -313,11 +315,11 @@ def test_dropout_is_a_function_of_the_step(trained: tuple[Store, Artifact], tmp_
 
     from regraft.training.loop import _seed
 
-    seeds = [_seed(seed, step, batch) for seed in (0, 1) for step in (0, 1) for batch in (0, 1)]
+    seeds = [_seed(seed, step, 0, batch) for seed in (0, 1) for step in (0, 1) for batch in (0, 1)]
     assert len(set(seeds)) == 8
     drawn: list[torch.Tensor] = []
     for _ in range(2):
-        torch.manual_seed(_seed(0, 3, 1))
+        torch.manual_seed(_seed(0, 3, 0, 1))
         drawn.append(torch.nn.functional.dropout(torch.ones(50)))
     assert torch.equal(*drawn)
 
@@ -327,7 +329,7 @@ def test_a_budget_that_cannot_be_served_is_refused_before_training(tmp_path: Pat
         StepFailed, match=r"asks for 400 sequences and the sources hold \d+; too little of \['zh/web-zh'"
     ):
         made(tmp_path, tokens=200 * 2 * 64)
-    assert not list(Store(tmp_path).root.glob(".scratch/train-*/checkpoint-*"))
+    assert not list(Store(tmp_path).root.glob(".scratch/train-*/checkpoints/step-*"))
 
 
 @pytest.mark.parametrize(

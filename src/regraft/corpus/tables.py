@@ -25,6 +25,7 @@ TOKENS_FILE = "tokens.bin"
 INDEX_FILE = "index.parquet"
 STEPS_FILE = "steps.parquet"
 SERVED_FILE = "served.parquet"
+SKIPPED_FILE = "skipped.parquet"
 SHARES_FILE = "shares.parquet"
 HELD_OUT_FILE = "held_out.parquet"
 EVENTS_FILE = "events.parquet"
@@ -184,7 +185,8 @@ SERVED = _schema(
     start=_INT,  # first token of the document in this piece, begin token included
     stop=_INT,
 )
-"""Training: which piece of which document each step consumed, in the order of serving."""
+"""Training: which piece of which document each step consumed, in the order of serving; and, in a file of its own, what
+was passed over when a training rolled back."""
 
 SHARES = _schema(
     step=_INT,  # decided after this step; 0 is the start

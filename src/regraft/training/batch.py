@@ -1,12 +1,13 @@
 """The tensors that a model is fed. Legend: B sequences, T tokens of a sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from regraft.lm.loss import IGNORED
+from regraft.mixture.shares import StreamKey
 from regraft.training.streams import PackedStream
 
 
@@ -19,27 +20,32 @@ class Batch:
     labels: torch.Tensor  # (B, T), IGNORED at the end of each piece and in padding
     num_tokens: int
     """Without padding."""
-    num_predicted: int
 
     def split(self, size: int) -> "list[Batch]":
-        """Return it in micro-batches of `size` sequences; the counts stay those of the whole."""
+        """Return it in micro-batches of `size` sequences; the count stays that of the whole."""
         parts = zip(self.input_ids.split(size), self.position_ids.split(size), self.labels.split(size), strict=True)
-        return [Batch(*part, self.num_tokens, self.num_predicted) for part in parts]
+        return [Batch(*part, self.num_tokens) for part in parts]
 
 
-def make_batch(sequences: Sequence[tuple[PackedStream, int]], sequence_length: int) -> Batch:
-    """Return the tensors of (stream, number) sequences, padded on the right with token 0.
+def num_predicted(streams: Mapping[StreamKey, PackedStream], served: Sequence[tuple[StreamKey, int]]) -> int:
+    """Return how many tokens some sequences predict: all but the first of each piece of a document."""
+    return sum(stop - start - 1 for key, number in served for _, start, stop in streams[key].pieces(number))
+
+
+def make_batch(
+    streams: Mapping[StreamKey, PackedStream], served: Sequence[tuple[StreamKey, int] | None], sequence_length: int
+) -> Batch:
+    """Return the tensors of (stream, number) sequences, padded on the right with token 0; None is padding only.
 
     Padding counts its positions from 0 like a document of its own, so that nothing sees it and it sees nothing.
     """
-    shape = (len(sequences), sequence_length)
+    shape = (len(served), sequence_length)
     input_ids, position_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     labels = np.full(shape, IGNORED, np.int64)
     num_tokens = 0
-    for b, (stream, number) in enumerate(sequences):
+    for b, place in enumerate(served):
         at = 0
-        for row, start, stop in stream.pieces(number):
-            piece = stream.store.document(row)[start:stop]
+        for piece in streams[place[0]].tokens(place[1]) if place else ():
             end = at + len(piece)
             input_ids[b, at:end] = piece
             position_ids[b, at:end] = np.arange(len(piece))
@@ -47,11 +53,4 @@ def make_batch(sequences: Sequence[tuple[PackedStream, int]], sequence_length: i
             at = end
         position_ids[b, at:] = np.arange(sequence_length - at)
         num_tokens += at
-    num_predicted = int((labels != IGNORED).sum())
-    return Batch(
-        torch.from_numpy(input_ids),
-        torch.from_numpy(position_ids),
-        torch.from_numpy(labels),
-        num_tokens,
-        num_predicted,
-    )
+    return Batch(torch.from_numpy(input_ids), torch.from_numpy(position_ids), torch.from_numpy(labels), num_tokens)

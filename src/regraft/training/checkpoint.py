@@ -1,96 +1,226 @@
-"""What a killed training continues from: model, optimizer, position, shares, controller and the tables, together.
+"""What a killed training continues from: tensors, position, shares, controller, together and whole, or not there.
 
-A checkpoint is written beside its place and renamed, so that there is always a whole one or none. Tensors are stored as
-safetensors, everything else as JSON and Parquet: nothing is unpickled.
+`checkpoints/` in the scratch of a training holds `step-000000123/` directories, each with the tensors as
+torch.distributed.checkpoint wrote them (any number of processes may read them), `state.json`, and `sums.json` with size
+and SHA-256 of every other file. One is written beside its place, in the background, flushed and renamed; the file
+`latest` is moved last and names the newest. The newest few stay, and those that a training may roll back to.
 """
 
+import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+import torch.distributed as dist
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
+from regraft.core import RegraftError
 from regraft.core.artifact import flush_directory, flush_tree
+from regraft.training.parallel import Ranks
 
-PREFIX = "checkpoint-"
+FOLDER, LATEST = "checkpoints", "latest"
+TENSORS, STATE, SUMS = "tensors", "state.json", "sums.json"
+PREFIX, UNFINISHED = "step-", "unfinished-"
+KEPT = 2
+"""Newest checkpoints that stay: where one is damaged on disk, the one before is taken."""
+
+Tensors = Mapping[str, torch.Tensor]
+
+logging.getLogger("c10d-NullHandler-dcp_logger").setLevel(logging.WARNING)  # it notes every tensor
+warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable or uninitialized")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A restored position: the step after which it was written and the JSON state that was given to `save`."""
+    """A whole checkpoint: the step after which it was written, and its JSON state."""
 
     folder: Path
     step: int
-    state: dict[str, Any]
+    state: Mapping[str, Any]
+
+    def load(self, tensors: Tensors) -> None:
+        """Fill `tensors` in place with what was saved under their names; their layout may be another one now."""
+        with _errors_as_they_were():
+            load(dict(tensors), checkpoint_id=self.folder / TENSORS, no_dist=not dist.is_initialized())
 
 
-def save(
-    folder: Path,
-    step: int,
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    state: dict[str, Any],
-    write_tables: Callable[[Path], None],
-) -> None:
-    """Write a checkpoint below `folder` and then remove the older ones. It counts from the rename on.
+@dataclass(kw_only=True)
+class Checkpoints:
+    """The checkpoints of a training, in `scratch`. Every process calls the same methods in the same order."""
 
-    `state` must be JSON data; `write_tables` is given the folder to write its tables to.
-    """
-    target = folder / f"{PREFIX}{step:09d}"
-    part = folder / f"tmp-{target.name}"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file(_model_tensors(model), part / "model.safetensors")
-    save_file(_optimizer_tensors(model, optimizer), part / "optimizer.safetensors")
-    (part / "state.json").write_text(json.dumps({"step": step, **state}), "utf-8")
-    write_tables(part)
-    flush_tree(part)
-    part.rename(target)
-    flush_directory(folder)
-    for old in folder.glob(f"{PREFIX}*"):
-        if old != target:
-            shutil.rmtree(old)
+    scratch: Path
+    ranks: Ranks
+    log: logging.Logger
+    keep: set[int] = field(default_factory=set[int])
+    """Steps whose checkpoints stay however old they are."""
 
+    def __post_init__(self) -> None:
+        self.folder = self.scratch / FOLDER
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[None] | None = None
+        several = self.ranks.size > 1
+        self._group: Any = (
+            dist.new_group(backend="gloo") if several else None
+        )  # the training uses its own at the same time
+        if self.ranks.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for torn in self.folder.glob(f"{UNFINISHED}*"):
+                shutil.rmtree(torn)
+        self.ranks.wait()
 
-def latest(folder: Path) -> Checkpoint | None:
-    """Return the newest whole checkpoint below `folder`, None when there is none; remains of a torn one are removed."""
-    for torn in folder.glob(f"tmp-{PREFIX}*"):
-        shutil.rmtree(torn)
-    found = sorted(folder.glob(f"{PREFIX}*"))
-    if not found:
+    @property
+    def busy(self) -> bool:
+        """Whether one is still being written."""
+        return self._pending is not None and not self._pending.done()
+
+    def save(self, step: int, tensors: Tensors, state: Mapping[str, Any]) -> None:
+        """Begin to write a checkpoint; what becomes of `tensors` after the call does not change it.
+
+        Args:
+            step: after which it is written.
+            tensors: by name; the same names on every process.
+            state: JSON data; the same on every process.
+
+        Raises:
+            OSError: the one before could not be written.
+        """
+        self.wait()
+        stager = DefaultStager(StagingOptions(False, False, False, False))
+        staged = stager.stage(dict(tensors))
+        stager.close()
+        text = json.dumps({"step": step, **state})
+        self._pending = self._writer.submit(self._write, step, staged, text, frozenset(self.keep))
+
+    def wait(self) -> None:
+        """Return once the last one is whole on disk.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+    def latest(self) -> Checkpoint | None:
+        """Return the newest whole checkpoint, None when none was ever finished.
+
+        A damaged one is passed over with a warning, and the one before is taken.
+
+        Raises:
+            RegraftError: there are some, and all are damaged.
+        """
+        self.wait()
+        self.ranks.wait()
+        reasons: list[str] = []
+        for step in self._steps():
+            if not (reason := self._damage(step)):
+                return self.at(step)
+            self.log.warning("checkpoint of step %d is damaged and passed over: %s", step, reason)
+            reasons.append(reason)
+        if reasons:
+            raise RegraftError(
+                f"Every checkpoint in {self.folder} is damaged: {'; '.join(reasons)}. Mend the disk and put the files "
+                "back, or remove that directory to train from the start."
+            )
         return None
-    state = json.loads((found[-1] / "state.json").read_text("utf-8"))
-    return Checkpoint(found[-1], state["step"], state)
+
+    def at(self, step: int) -> Checkpoint:
+        """Return the checkpoint that was written after `step`."""
+        self.wait()
+        self.ranks.wait()
+        folder = self._place(step)
+        return Checkpoint(folder, step, json.loads((folder / STATE).read_text("utf-8")))
+
+    def close(self) -> None:
+        """Wait for what is being written and end the writer."""
+        self.wait()
+        self._writer.shutdown()
+
+    def _write(self, step: int, staged: Any, state: str, keep: frozenset[int]) -> None:
+        part = self.folder / f"{UNFINISHED}{step:09d}"
+        with _errors_as_they_were():
+            save(staged, checkpoint_id=part / TENSORS, process_group=self._group, no_dist=self._group is None)
+        if not self.ranks.first:
+            return
+        (part / STATE).write_text(state, "utf-8")
+        (part / SUMS).write_text(json.dumps(_sums(part), indent=1), "utf-8")
+        flush_tree(part)
+        target = self._place(step)
+        shutil.rmtree(target, ignore_errors=True)  # of a course that was given up
+        part.rename(target)
+        pointer = self.folder / f"{LATEST}.part"
+        pointer.write_text(target.name, "utf-8")
+        pointer.replace(self.folder / LATEST)
+        flush_directory(self.folder)
+        self._remove_old(step, keep)
+
+    def _remove_old(self, step: int, keep: frozenset[int]) -> None:
+        steps = self._steps()
+        stay = {*steps[:KEPT], *(kept for kept in keep if kept <= step)}
+        for folder in self.folder.glob(f"{PREFIX}*"):
+            if int(folder.name.removeprefix(PREFIX)) not in stay:
+                shutil.rmtree(folder)
+
+    def _steps(self) -> list[int]:
+        """Return the steps of what may be whole, newest first; what stands after the pointer was given up."""
+        pointer = self.folder / LATEST
+        newest = pointer.read_text("utf-8") if pointer.exists() else None
+        names = [p.name for p in self.folder.glob(f"{PREFIX}*") if newest is None or p.name <= newest]
+        return sorted((int(name.removeprefix(PREFIX)) for name in names), reverse=True)
+
+    def _place(self, step: int) -> Path:
+        return self.folder / f"{PREFIX}{step:09d}"
+
+    def _damage(self, step: int) -> str:
+        """Return what is wrong with a checkpoint, by the first process and told to all; empty when nothing is."""
+        found = [_damage(self._place(step)) if self.ranks.first else ""]
+        if self._group is not None:
+            dist.broadcast_object_list(found, 0, group=self._group)
+        return found[0]
 
 
-def restore(checkpoint: Checkpoint, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Load the tensors of a checkpoint into a model and an optimizer of the same make, in place."""
-    stored = load_file(checkpoint.folder / "model.safetensors")
-    for name, tensor in _model_tensors(model).items():
-        tensor.copy_(stored[name])
-    moments = load_file(checkpoint.folder / "optimizer.safetensors")
-    for name, parameter in _trainable(model):
-        optimizer.state[parameter] = {
-            key: moments[f"{name}/{key}"].to(parameter.device) for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+@contextmanager
+def _errors_as_they_were() -> Generator[None]:
+    """Raise what went wrong in a process as such: torch wraps it into what no `except Exception` sees."""
+    try:
+        yield
+    except CheckpointException as error:
+        first = next(iter(error.failures.values()))[0]
+        raise first from None
 
 
-def _trainable(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
-    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+def _damage(folder: Path) -> str:
+    try:
+        expected = json.loads((folder / SUMS).read_text("utf-8"))
+        found = _sums(folder)
+    except (OSError, ValueError) as error:
+        return f"{folder.name}/{SUMS}: {error}"
+    for name, sums in expected.items():
+        if name not in found:
+            return f"{folder.name}/{name} is missing"
+        if found[name] != sums:
+            return f"{folder.name}/{name} has other bytes than were written"
+    return ""
 
 
-def _model_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return parameters by name, a tied weight once, without copying them."""
-    return {name: p.detach() for name, p in model.named_parameters()}
-
-
-def _optimizer_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    return {
-        f"{name}/{key}": tensor.detach()
-        for name, parameter in _trainable(model)
-        for key, tensor in optimizer.state[parameter].items()
-    }
+def _sums(folder: Path) -> dict[str, list[int | str]]:
+    """Return size and SHA-256 of every file but `sums.json`."""
+    sums: dict[str, list[int | str]] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SUMS):
+        with path.open("rb") as file:
+            sums[str(path.relative_to(folder))] = [
+                path.stat().st_size,
+                hashlib.file_digest(file, "sha256").hexdigest(),
+            ]
+    return sums

@@ -1,41 +1,99 @@
-"""What happened in a training, row by row: saved with each checkpoint, written out at the end."""
+"""What happened in a training, row by row: appended as it goes, one file for each stretch between two checkpoints.
 
+Work and memory are those of the new rows, however long the training is. Rows of a course that was given up, by a kill
+or a roll-back, are cut off by their step.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from regraft.corpus import tables
 
-_TABLES = {
+TABLES = {
     "steps": (tables.STEPS_FILE, tables.STEPS),
     "served": (tables.SERVED_FILE, tables.SERVED),
+    "skipped": (tables.SKIPPED_FILE, tables.SERVED),
     "shares": (tables.SHARES_FILE, tables.SHARES),
     "held_out": (tables.HELD_OUT_FILE, tables.HELD_OUT),
     "events": (tables.EVENTS_FILE, tables.EVENTS),
     "times": (tables.STEP_TIMES_FILE, tables.STEP_TIMES),
 }
+"""By name: file in the artifact and schema."""
+FOLDER = "ledger"
 
 Rows = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
 class Ledger:
-    """The tables of a training so far."""
+    """The tables of a training, in `scratch`; only the first process has one that writes."""
 
-    steps: Rows = field(default_factory=Rows)
-    served: Rows = field(default_factory=Rows)
-    shares: Rows = field(default_factory=Rows)
-    held_out: Rows = field(default_factory=Rows)
-    events: Rows = field(default_factory=Rows)
-    times: Rows = field(default_factory=Rows)
+    scratch: Path
+    writes: bool = True
+    new: dict[str, Rows] = field(default_factory=lambda: {name: [] for name in TABLES})
+    """Rows by table that are not on disk yet."""
+    served: Counter[str] = field(default_factory=Counter[str])
+    """Tokens by stream so far."""
 
-    def write(self, folder: Path) -> None:
-        """Write every table below `folder`."""
-        for name, (file, schema) in _TABLES.items():
-            tables.write(folder / file, tables.table_of(getattr(self, name), schema), schema)
+    def add(self, table: str, *rows: dict[str, Any]) -> None:
+        """Append rows to the table of that name."""
+        if table == "served":
+            for row in rows:
+                self.served[row["stream"]] += row["stop"] - row["start"]
+        if self.writes:
+            self.new[table] += rows
 
-    @staticmethod
-    def read(folder: Path) -> "Ledger":
-        """Read what `write` wrote."""
-        rows = {name: tables.read(folder / file, schema).to_pylist() for name, (file, schema) in _TABLES.items()}
-        return Ledger(**rows)
+    def flush(self, step: int) -> None:
+        """Write what is new to disk as the rows up to `step`, before the checkpoint of that step is written."""
+        for name, rows in self.new.items():
+            if rows:
+                file = self._folder(name) / f"{step:09d}.parquet"
+                part = file.with_suffix(".part")
+                tables.write(part, tables.table_of(rows, TABLES[name][1]), TABLES[name][1])
+                part.replace(file)
+                rows.clear()
+
+    def cut(self, step: int) -> None:
+        """Forget the rows after `step`, at which it was flushed."""
+        for name, rows in self.new.items():
+            rows.clear()
+            for file in self._folder(name).glob("*.parquet") if self.writes else ():
+                if int(file.stem) > step:
+                    file.unlink()
+
+    def rows_after(self, table: str, step: int) -> Rows:
+        """Return the rows of a table whose step is later than `step`, on disk or not."""
+        files = (f for f in self._files(table) if int(f.stem) > step)
+        stored = [row for file in files for row in tables.read(file, TABLES[table][1]).to_pylist()]
+        return [row for row in [*stored, *self.new[table]] if row["step"] > step]
+
+    def write(self, out: Path, step: int) -> None:
+        """Write every table below `out` as one file; the same rows give the same bytes, wherever they were cut."""
+        self.flush(step)
+        for name, (file, schema) in TABLES.items():
+            with tables.Writer(out / file, schema) as writer:
+                for table in _regrouped(self._files(name), schema):
+                    writer.write(table)
+
+    def _files(self, table: str) -> list[Path]:
+        return sorted(self._folder(table).glob("*.parquet"))
+
+    def _folder(self, table: str) -> Path:
+        return self.scratch / FOLDER / table
+
+
+def _regrouped(files: list[Path], schema: pa.Schema, rows: int = 65_536) -> Iterator[pa.Table]:
+    """Yield all rows of some files in order, `rows` at a time."""
+    rest = schema.empty_table()
+    for file in files:
+        rest = pa.concat_tables([rest, tables.read(file, schema)])
+        while rest.num_rows >= rows:
+            yield rest.slice(0, rows).combine_chunks()
+            rest = rest.slice(rows)
+    if rest.num_rows:
+        yield rest.combine_chunks()

@@ -1,52 +1,76 @@
 """The training loop: batches in the order of the sampler, held-out loss on the way, shares decided from it.
 
 A killed training continues from its last checkpoint. Everything between two checkpoints is a pure function of the first
-one, so what is done again comes out the same.
+one, so what is done again comes out the same. With several processes all of them run this loop; each computes its part
+of a step, and decides from the same sums.
 """
 
 import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
-from regraft.core import Context, Metrics, RegraftError
+from regraft.core import Context, Interrupted, Metrics, RegraftError
 from regraft.corpus.tokens import TokenStore
-from regraft.lm.load import load_model
-from regraft.lm.loss import leak_self_test, sequence_loss
+from regraft.lm.load import context_length, load_model
+from regraft.lm.loss import CausalLoss, leak_self_test
 from regraft.mixture.guard import Verdict
 from regraft.mixture.sampler import Sampler
-from regraft.mixture.shares import Source, StreamKey
-from regraft.training import checkpoint
-from regraft.training.batch import Batch, make_batch
+from regraft.mixture.shares import StreamKey
+from regraft.training.batch import Batch, make_batch, num_predicted
+from regraft.training.checkpoint import Checkpoint, Checkpoints
 from regraft.training.export import export_model
+from regraft.training.figures import training_figures
 from regraft.training.history import consumed_tokens
 from regraft.training.ledger import Ledger
-from regraft.training.optimizer import build_optimizer, optimizer_step
+from regraft.training.optimizer import build_optimizer, clip, take_step
 from regraft.training.pacing import Pacing
+from regraft.training.parallel import Ranks, accumulating, joined, layout_of, spread
 from regraft.training.preflight import check_budget, check_disjoint
+from regraft.training.safety import Watch
+from regraft.training.signals import STOP_FILE, Stop, stop_on_signal
 from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
+from regraft.training.tensors import training_tensors, whole_weights
 from regraft.training.train import TrainConfig
 from regraft.training.validation import Measured, Validation, open_validation, standard_error
 
-SAMPLER = "sampler"
-PACING = "pacing"
-STEERING = "steering"
 SAVING_SHARE = 20
 """Saving takes at most one part in so many of the time."""
 
+Served = Sequence[tuple[StreamKey, int]]
+"""Stream and number of sequences, in the order of serving."""
+
 
 def run_training(config: TrainConfig, ctx: Context) -> Metrics:
-    """Train, write model and tables to `ctx.out` and return the figures of the manifest."""
-    model = load_model(ctx.input("model").file("model"), device=ctx.execution.device)
-    ctx.log.info("no leak between packed documents: %.1e nats", leak_self_test(model))
-    if config.gradient_checkpointing:
+    """Train, write model and tables to `ctx.out` and return the figures of the manifest.
+
+    Raises:
+        Interrupted: it was asked to end, and has saved what it needs to go on.
+    """
+    with joined(ctx.execution.device) as ranks, stop_on_signal(ctx.scratch / STOP_FILE) as stop:
+        trainer = open_training(config, ctx, ranks, stop)
+        trainer.train()
+        if ranks.first:
+            trainer.ledger.write(ctx.out, trainer.step)
+        weights = whole_weights(trainer.model, ranks)
+        if ranks.first:
+            export_model(trainer.model, ctx.input("model").file("model"), ctx.out / "model", weights)
+        return trainer.metrics()
+
+
+def open_training(config: TrainConfig, ctx: Context, ranks: Ranks, stop: Stop) -> "Trainer":
+    """Check all that can be checked before the first step, and return the training."""
+    model = load_model(ctx.input("model").file("model"), device="cpu" if ranks.size > 1 else ctx.execution.device)
+    if ranks.first:
+        ctx.log.info("no leak between packed documents: %.1e nats", leak_self_test(model))
+    if ctx.execution.recompute_activations:
         model.gradient_checkpointing_enable()
     folders = [artifact.path for artifact in ctx.inputs["tokens"]]
     consumed = consumed_tokens(ctx.input("model")) if config.leave_out_consumed else {}
@@ -55,14 +79,18 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
     streams = open_streams(folders, config.sequence_length, config.whole_sources, consumed, config.pacing)
     check_budget(config, ctx.log, {key: len(stream) for key, stream in streams.items()})
     check_disjoint(TokenStore.open(ctx.input("held_out").path).ids, streams)
-    validation = open_validation(ctx.input("held_out").path, config.validation, config.precision)
-    trainer = Trainer(
-        config=config, ctx=ctx, model=model, streams=streams, validation=validation, num_left_out=len(consumed)
+    held_out = ctx.input("held_out").path
+    validation = open_validation(held_out, config.validation, config.precision, context_length(model))
+    return Trainer(
+        config=config,
+        ctx=ctx,
+        ranks=ranks,
+        stop=stop,
+        model=model,
+        streams=streams,
+        validation=validation,
+        num_left_out=len(consumed),
     )
-    trainer.train()
-    trainer.ledger.write(ctx.out)
-    export_model(model, ctx.input("model").file("model"), ctx.out / "model")
-    return trainer.metrics()
 
 
 @dataclass(kw_only=True)
@@ -71,121 +99,255 @@ class Trainer:
 
     config: TrainConfig
     ctx: Context
+    ranks: Ranks
+    stop: Stop
     model: PreTrainedModel
     streams: Mapping[StreamKey, PackedStream]
     validation: Validation
     num_left_out: int
     """Documents of which an earlier training of this model consumed a part."""
-    ledger: Ledger = field(default_factory=Ledger)
     step: int = 0
     tokens: int = 0
     """Consumed, padding left out."""
+    skipped: int = 0
+    """Steps that changed nothing, since their loss or gradient was not finite."""
+    anchor: int = 0
+    """Step of the checkpoint to roll back to; 0 before the first."""
+    stopped: str = ""
+    """Why the guard stopped the training; empty while it goes on."""
+    num_noted: int = 0
+    """Events of the sampler that the ledger has."""
+    ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        execution = self.ctx.execution
+        layout = layout_of(execution.parallel, self.ranks)
+        self.module = spread(CausalLoss(self.model), layout, self.ranks.device, self.config.precision)
+        self.autocast = self.config.precision == "bfloat16" and layout != "fsdp"
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
+        self.tensors = training_tensors(self.model, self.optimizer)
         self.supply = {key: len(stream) for key, stream in self.streams.items()}
         self.sampler = Sampler(self.config.mixture, self.supply)
         self.pacing = Pacing(self.config.pacing, self.streams, self.validation)
         self.steering = Steering()
-        self.num_noted = 0
-        """Events of the sampler that the ledger has."""
-        self.stopped = ""
-        """Why the guard stopped the training; empty while it goes on."""
+        self.watch = Watch(self.config.safety)
+        self.ledger = Ledger(self.ctx.scratch, writes=self.ranks.first)
+        self.checkpoints = Checkpoints(scratch=self.ctx.scratch, ranks=self.ranks, log=self.ctx.log)
         self.saved, self.saving = time.monotonic(), 0.0
 
     def train(self) -> None:
         """Go from where things stand to the last step."""
         self._continue_or_start()
-        self.model.train()
+        self.module.train()
         with self.ctx.track("train", self.config.num_steps, "steps", self.step) as ticker:
             while self.step < self.config.num_steps and not self.stopped:
-                loss, rate = self._train_step()
-                ticker.advance(1, f"loss {loss:.3f}, {rate:,.0f} tokens/s")
-                self._decide_and_save()
+                before = self.step
+                note = self._train_step()
+                ticker.advance(self.step - before, note)
+        self.checkpoints.close()
 
     def metrics(self) -> Metrics:
-        """Return the figures of the manifest: totals, planned and served tokens by group and source."""
-        config, served = self.config, Counter[str]()
-        for row in self.ledger.served:
-            served[row["stream"]] += row["stop"] - row["start"]
-        by_source = Counter[tuple[str, str]]()
-        for key in self.streams:
-            if found := config.mixture.place(key):
-                by_source[found[0].name, _label(found[1])] += served[str(key)]
-        figures: dict[str, int | float | str] = {
+        """Return the figures of the manifest."""
+        return training_figures(self.config, self.ledger.served, self.streams) | {
             "steps": self.step,
             "tokens": self.tokens,
-            "sequences": self.step * config.sequences_per_step,
+            "sequences": self.step * self.config.sequences_per_step,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "left_out_documents": self.num_left_out,
-            "padding_tokens": self.step * config.tokens_per_step - self.tokens,
+            "padding_tokens": self.step * self.config.tokens_per_step - self.tokens,
             "exhausted_streams": len({event.stream for event in self.sampler.events if event.what == "ended"}),
+            "skipped_steps": self.skipped,
+            "rollbacks": self.watch.rollbacks,
+            **({"stopped": self.stopped} if self.stopped else {}),
         }
-        if self.stopped:
-            figures["stopped"] = self.stopped
-        for group in config.mixture.groups:
-            total = config.num_steps * config.tokens_per_step * group.share
-            figures[f"planned.{group.name}"] = round(total)
-            figures[f"served.{group.name}"] = sum(by_source[group.name, _label(source)] for source in group.sources)
-            for source in group.sources:
-                figures[f"planned.{group.name}.{_label(source)}"] = round(total * source.share)
-                figures[f"served.{group.name}.{_label(source)}"] = by_source[group.name, _label(source)]
-        return figures
 
     def _continue_or_start(self) -> None:
-        found = checkpoint.latest(self.ctx.scratch)
+        found = self.checkpoints.latest()
+        self.ledger.cut(found.step if found else -1)
         if found is None:
             self._measure_and_steer(first=True)
             return
-        checkpoint.restore(found, self.model, self.optimizer)
-        self.ledger = Ledger.read(found.folder)
-        self.step, self.tokens = found.step, found.state["tokens"]
-        self.sampler = Sampler.restore(self.config.mixture, self.supply, found.state[SAMPLER])
-        self.num_noted = len(self.sampler.events)
-        self.pacing.load(found.state[PACING])
-        self.steering = Steering.from_json(found.state[STEERING])
+        found.load(self.tensors)
+        self._restore(found)
         self.ctx.log.info("continues after step %d of %d", self.step, self.config.num_steps)
 
-    def _train_step(self) -> tuple[float, float]:
-        """Take one optimizer step; return the mean loss of its tokens and tokens a second."""
+    def _train_step(self) -> str:
+        """Take one optimizer step and all that is due after it; return what to show of it."""
         started = time.monotonic()
         served = self.pacing.place(self.sampler.next(self.config.sequences_per_step))
-        batch = make_batch([(self.streams[key], number) for key, number in served], self.config.sequence_length)
+        loss, tokens, stop, save = self._forward_backward(served)
+        norm = clip(self.model, self.config.optimizer.clip_norm)
         size = self.config.tokens_per_step
         rate = self.config.schedule.learning_rate((self.step + 1) * size, self.config.num_steps * size)
-        loss = self._accumulate(batch)
-        norm = optimizer_step(self.optimizer, self.model, rate, self.config.optimizer.clip_norm)
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        if finite:
+            take_step(self.optimizer, rate)
+        self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self.tokens += batch.num_tokens
-        self._check_finite(loss, norm, served)
-        self._note_events()
+        self.tokens += tokens
         self._record(served, loss, rate, norm)
         seconds = time.monotonic() - started
-        speed = batch.num_tokens / seconds
-        self.ledger.times.append({"step": self.step, "seconds": seconds, "tokens_per_second": speed})
-        return loss, speed
+        self.ledger.add("times", {"step": self.step, "seconds": seconds, "tokens_per_second": tokens / seconds})
+        if not finite:
+            self._skip(loss, norm, served)
+        if self.watch.see(loss, finite):
+            self._roll_back(loss)
+        else:
+            self._decide_and_save(stop, save)
+        return f"loss {loss:.3f}, {tokens / seconds:,.0f} tokens/s"
 
-    def _accumulate(self, batch: Batch) -> float:
-        device = torch.device(self.ctx.execution.device)
-        num_predicted = max(1, batch.num_predicted)  # ends of streams may be one token each, which predicts nothing
+    def _forward_backward(self, served: Served) -> tuple[float, int, bool, bool]:
+        """Leave the gradient of this step's mean loss; return the loss, its tokens, and whether to stop and to save.
+
+        The gradient of each process is that of its share of the step times their number: they are averaged.
+        """
+        predicted = max(1, num_predicted(self.streams, served))
+        batch = make_batch(self.streams, self._mine(served), self.config.sequence_length)
+        total = self._accumulate(batch, self.ranks.size / predicted)
+        asked, due = self.stop.asked(), self._is_time_to_save()
+        total, tokens, stop, save = self.ranks.sum([total, batch.num_tokens, asked, due and self.ranks.first])
+        return total / predicted, int(tokens), stop > 0, save > 0
+
+    def _mine(self, served: Served) -> Sequence[tuple[StreamKey, int] | None]:
+        """Return this process's sequences; None fills up, so that all processes have equally many."""
+        each = -(-len(served) // self.ranks.size)
+        mine = served[self.ranks.rank * each : (self.ranks.rank + 1) * each]
+        return [*mine, *[None] * (each - len(mine))]
+
+    def _accumulate(self, batch: Batch, scale: float) -> float:
+        """Add the gradient of `scale` times the summed loss of a batch; return the sum."""
+        device = self.ranks.device
+        parts = batch.split(self.ctx.execution.sequences_per_batch)
         total = 0.0
-        for number, part in enumerate(batch.split(self.config.sequences_per_batch)):
-            torch.manual_seed(_seed(self.config.seed, self.step, number))  # dropout knows no other generator
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-                loss = sequence_loss(
-                    self.model, part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device)
-                )
-            (loss / num_predicted).backward()
+        for number, part in enumerate(parts, start=1):
+            torch.manual_seed(_seed(self.config.seed, self.step, self.ranks.rank, number))  # for dropout
+            with accumulating(self.module, last=number == len(parts)):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+                    loss = self.module(part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device))
+                (loss * scale).backward()
             total += float(loss.detach())
-        return total / num_predicted
+        return total
 
-    def _check_finite(self, loss: float, norm: float, served: list[tuple[StreamKey, int]]) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
+    def _record(self, served: Served, loss: float, rate: float, norm: float) -> None:
+        row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+        self.ledger.add("steps", row)
+        self.ledger.add(
+            "served",
+            *(
+                {"step": self.step, "stream": str(key), "sequence": number, "id": id_, "start": start, "stop": stop}
+                for key, number in served
+                for id_, start, stop in self.streams[key].named_pieces(number)
+            ),
+        )
+        self._note_events()
+
+    def _skip(self, loss: float, norm: float, served: Served) -> None:
+        """Count and note a step that changed nothing.
+
+        Raises:
+            RegraftError: it is one too many on end.
+        """
+        self.skipped += 1
+        ids = dict.fromkeys(piece[0] for key, number in served for piece in self.streams[key].named_pieces(number))
+        what = f"loss {loss}, gradient norm {norm}; documents of this step: {list(ids)}"
+        self._note("", "skipped", what)
+        if self.watch.skipped >= self.config.safety.max_skipped:
+            raise RegraftError(
+                f"step {self.step}: {what}. This is step {self.watch.skipped + 1} on end without a finite gradient "
+                f"(max_skipped is {self.config.safety.max_skipped}). Lower the learning rate, train in float32, or "
+                "look at these documents."
+            )
+
+    def _roll_back(self, loss: float) -> None:
+        """Load the anchor and go on with the data after the spike; the course since the anchor is given up.
+
+        Raises:
+            RegraftError: there was no anchor, or it is one roll-back too many.
+        """
+        spikes, rollbacks = self.config.safety.spikes, self.watch.rollbacks + 1
+        assert spikes
+        if not self.anchor or rollbacks > spikes.max_rollbacks:
+            raise RegraftError(
+                f"step {self.step}: the loss has jumped to {loss:.3f}, and {self.watch.rollbacks} roll-backs are all "
+                "that are allowed. Lower the learning rate, or raise safety.spikes.max_rollbacks."
+            )
+        last, anchor = self.step, self.checkpoints.at(self.anchor)
+        passed, events = (self.ledger.rows_after(table, anchor.step) for table in ("served", "events"))
+        self.ledger.cut(anchor.step)
+        data = self.sampler, self.pacing, self.num_noted
+        anchor.load(self.tensors)
+        self._restore(anchor)
+        shares = self.sampler.shares
+        self.sampler, self.pacing, self.num_noted = data
+        self.sampler.set_shares(shares)
+        self.watch.rollbacks = rollbacks
+        self.ledger.add("skipped", *passed)
+        self.ledger.add("events", *({**row, "step": anchor.step} for row in events))
+        ids = len({row["id"] for row in passed})
+        self._note(
+            "",
+            "rolled_back",
+            f"loss {loss:.3f} at step {last}: back to step {anchor.step}; what the steps after it served, of {ids} "
+            "documents, is passed over and stands in skipped.parquet",
+        )
+
+    def _decide_and_save(self, stop: bool, save: bool) -> None:
+        last = self.step == self.config.num_steps
+        if self.step in self.config.decision_steps:
+            self._measure_and_steer()
+        elif last:
+            self._log_held_out(self.validation.measure(self.module, self.ranks))
+        if last or self.stopped:
             return
-        documents = [piece[0] for key, number in served for piece in self.streams[key].named_pieces(number)]
-        raise RegraftError(
-            f"step {self.step}: loss {loss}, gradient norm {norm}. Lower the learning rate, train in float32, or look "
-            f"at the documents of this step: {documents}."
+        spikes = self.config.safety.spikes
+        is_anchor = bool(spikes and spikes.is_anchor(self.step) and not self.watch.spiking)
+        if is_anchor:
+            self.anchor = self.step
+            self.checkpoints.keep = {self.step}
+        if stop or save or is_anchor:
+            self._save()
+        if stop:
+            self.checkpoints.close()
+            raise Interrupted(f"stopped after step {self.step} of {self.config.num_steps}, which is saved")
+
+    def _measure_and_steer(self, first: bool = False) -> None:
+        measured = self.validation.measure(self.module, self.ranks)
+        self._log_held_out(measured)
+        shares, ended = self.sampler.shares, self.sampler.ended
+        if first:
+            steered = start(self.config, shares, ended, measured)
+        else:
+            steered = steer(self.config, self.steering, shares, ended, measured)
+        self.steering = steered.steering
+        self.sampler.set_shares(steered.shares)
+        self.pacing.observe(measured)
+        self._note_events()
+        effective = {str(key): share for key, share in self.sampler.effective_shares.items()}
+        rows = ({"step": self.step, "effective_share": effective[row["stream"]], **row} for row in steered.rows)
+        self.ledger.add("shares", *rows)
+        if steered.verdict and steered.verdict.reason:
+            self._heed(steered.verdict)
+
+    def _heed(self, verdict: Verdict) -> None:
+        self._note("", "stopped" if verdict.stop else "guarded", verdict.reason)
+        self.stopped = verdict.reason if verdict.stop else ""
+
+    def _log_held_out(self, measured: Mapping[StreamKey, Measured]) -> None:
+        self.ledger.add(
+            "held_out",
+            *(
+                {
+                    "step": self.step,
+                    "language": key.language,
+                    "source": key.source,
+                    "topic": key.topic,
+                    "loss": m.loss,
+                    "tokens": m.tokens,
+                    "documents": len(m.losses),
+                    "error": standard_error(m.losses, m.lengths),
+                }
+                for key, m in measured.items()
+            ),
         )
 
     def _note_events(self) -> None:
@@ -198,85 +360,51 @@ class Trainer:
 
     def _note(self, stream: str, what: str, detail: str) -> None:
         self.ctx.log.info("%s %s: %s", stream or "training", what, detail)
-        self.ledger.events.append({"step": self.step, "stream": stream, "what": what, "detail": detail})
-
-    def _record(self, served: list[tuple[StreamKey, int]], loss: float, rate: float, norm: float) -> None:
-        row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
-        self.ledger.steps.append(row)
-        self.ledger.served += [
-            {"step": self.step, "stream": str(key), "sequence": number, "id": id_, "start": start, "stop": stop}
-            for key, number in served
-            for id_, start, stop in self.streams[key].named_pieces(number)
-        ]
-
-    def _decide_and_save(self) -> None:
-        last = self.step == self.config.num_steps
-        if self.step in self.config.decision_steps:
-            self._measure_and_steer()
-        elif last:
-            self._log_held_out(self.validation.measure(self.model))
-        if not last and not self.stopped and self._is_time_to_save():
-            self._save()
-
-    def _measure_and_steer(self, first: bool = False) -> None:
-        measured = self.validation.measure(self.model)
-        self._log_held_out(measured)
-        shares, ended = self.sampler.shares, self.sampler.ended
-        if first:
-            steered = start(self.config, shares, ended, measured)
-        else:
-            steered = steer(self.config, self.steering, shares, ended, measured)
-        self.steering = steered.steering
-        self.sampler.set_shares(steered.shares)
-        self.pacing.observe(measured)
-        self._note_events()
-        effective = {str(key): share for key, share in self.sampler.effective_shares.items()}
-        self.ledger.shares += [
-            {"step": self.step, "effective_share": effective[row["stream"]], **row} for row in steered.rows
-        ]
-        if steered.verdict and steered.verdict.reason:
-            self._heed(steered.verdict)
-
-    def _heed(self, verdict: Verdict) -> None:
-        self._note("", "stopped" if verdict.stop else "guarded", verdict.reason)
-        self.stopped = verdict.reason if verdict.stop else ""
-
-    def _log_held_out(self, measured: Mapping[StreamKey, Measured]) -> None:
-        self.ledger.held_out += [
-            {
-                "step": self.step,
-                "language": key.language,
-                "source": key.source,
-                "topic": key.topic,
-                "loss": m.loss,
-                "tokens": m.tokens,
-                "documents": len(m.losses),
-                "error": standard_error(m.losses, m.lengths),
-            }
-            for key, m in measured.items()
-        ]
+        self.ledger.add("events", {"step": self.step, "stream": stream, "what": what, "detail": detail})
 
     def _save(self) -> None:
-        state: dict[str, Any] = {
-            "tokens": self.tokens,
-            SAMPLER: self.sampler.state(),
-            PACING: self.pacing.state(),
-            STEERING: self.steering.to_json(),
-        }
         started = time.monotonic()
-        checkpoint.save(self.ctx.scratch, self.step, self.model, self.optimizer, state, self.ledger.write)
+        if self.ranks.first:
+            self.ledger.flush(self.step)
+        self.checkpoints.save(self.step, self.tensors, self._state())
         self.saved, self.saving = time.monotonic(), time.monotonic() - started
 
     def _is_time_to_save(self) -> bool:
         """Checkpoints go by the clock: they are means, and change nothing of what is made."""
         seconds = self.ctx.execution.checkpoint_seconds
-        return not seconds or time.monotonic() - self.saved >= max(seconds, SAVING_SHARE * self.saving)
+        if not seconds:
+            return True
+        return not self.checkpoints.busy and time.monotonic() - self.saved >= max(seconds, SAVING_SHARE * self.saving)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "tokens": self.tokens,
+            "skipped": self.skipped,
+            "anchor": self.anchor,
+            "served": dict(self.ledger.served),
+            "sampler": self.sampler.state(),
+            "pacing": self.pacing.state(),
+            "steering": self.steering.to_json(),
+            "watch": self.watch.state(),
+        }
+
+    def _restore(self, found: Checkpoint) -> None:
+        """Stand where all but the tensors stood after the step of a checkpoint."""
+        state = found.state
+        self.step, self.tokens, self.skipped, self.anchor = (
+            found.step,
+            *(state[name] for name in ("tokens", "skipped", "anchor")),
+        )
+        self.ledger.served = Counter(state["served"])
+        self.sampler = Sampler.restore(self.config.mixture, self.supply, state["sampler"])
+        self.num_noted = len(self.sampler.events)
+        self.pacing.load(state["pacing"])
+        self.steering = Steering.from_json(state["steering"])
+        self.watch = Watch(self.config.safety, **state["watch"])
+        self.checkpoints.keep = {self.anchor} if self.anchor else set()
 
 
-def _label(source: Source) -> str:
-    return f"{source.language}/{source.name}" if source.language else source.name
-
-
-def _seed(seed: int, step: int, batch: int) -> int:
-    """Return a number for each (seed, step, batch) that is fit for a generator of 64 bits."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {step} {batch}".encode()).digest()[:8], "big") >> 1
+def _seed(*numbers: int) -> int:
+    """Return a number for seed, step, process and batch that is fit for a generator of 64 bits."""
+    text = " ".join(map(str, numbers))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -46,15 +46,17 @@ def build_optimizer(config: AdamW, model: "torch.nn.Module") -> "torch.optim.Ada
     )
 
 
-def optimizer_step(
-    optimizer: "torch.optim.Optimizer", model: "torch.nn.Module", learning_rate: float, clip_norm: float
-) -> float:
-    """Clip, step and clear the gradients; return the norm of the gradient before clipping."""
+def clip(model: "torch.nn.Module", norm: float) -> float:
+    """Scale the gradient of `model` down to `norm` if it is longer; return how long it was, the same on every rank."""
     import torch
+    from torch.distributed.tensor import DTensor
 
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    total = torch.nn.utils.clip_grad_norm_(model.parameters(), norm)
+    return float(total.full_tensor() if isinstance(total, DTensor) else total)
+
+
+def take_step(optimizer: "torch.optim.Optimizer", learning_rate: float) -> None:
+    """Move the parameters by their gradients at this learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return float(norm)

@@ -11,6 +11,9 @@ from regraft.mixture.pacing import Gate, Levels, levels_of
 from regraft.mixture.shares import StreamKey
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from regraft.corpus.packing import Packing
 
 
@@ -44,6 +47,10 @@ class PackedStream:
     def named_pieces(self, sequence: int) -> list[tuple[str, int, int]]:
         """Return (id of the document, first token, end) of each piece in a sequence."""
         return [(self.store.ids[row], start, stop) for row, start, stop in self.pieces(sequence)]
+
+    def tokens(self, sequence: int) -> "list[npt.NDArray[np.uint16 | np.uint32]]":
+        """Return the tokens of each piece in a sequence."""
+        return [self.store.document(row)[start:stop] for row, start, stop in self.pieces(sequence)]
 
 
 def open_streams(

@@ -9,6 +9,7 @@ from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.pacing import Gate
 from regraft.mixture.shares import Mixture
 from regraft.training.optimizer import AdamW
+from regraft.training.safety import Safety
 from regraft.training.schedule import Schedule
 
 
@@ -52,24 +53,21 @@ class TrainConfig:
     pacing: Gate | None = None
     """Lets streams go on to harder documents by their held-out loss, asked at each decision; None: by clock, each
     stream in its order, as in the paper."""
+    safety: Safety = field(default_factory=Safety)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     sequence_length: int = 512
     sequences_per_step: int = 2
-    sequences_per_batch: int = 2
-    """Sequences that go through the model at once; a step accumulates over batches."""
     whole_sources: tuple[str, ...] = ()
     """Sources whose documents are never cut, question-answer pairs for instance."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """`bfloat16`: autocast over fp32 parameters."""
     leave_out_consumed: bool = True
     """Whether what earlier trainings of `model` consumed of a document does not count any more."""
-    gradient_checkpointing: bool = False
-    """Whether activations are computed again in the backward pass, to save memory."""
     seed: int = 0
     """Of dropout, where the model has any."""
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "sequence_length", "sequences_per_step", "sequences_per_batch"):
+        for name in ("tokens", "sequence_length", "sequences_per_step"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
         if not 0 <= self.num_decisions < self.num_steps:
@@ -133,7 +131,7 @@ def describe(config: TrainConfig) -> str:
 
 
 @stage(
-    version=2,
+    version=3,
     makes=Kind.CHECKPOINT,
     describe=describe,
     model=Kind.CHECKPOINT,
@@ -144,13 +142,20 @@ def train(config: TrainConfig, ctx: Context) -> Metrics:
     """Continue the pre-training of `model` and write it with the record of every step, serving and decision.
 
     It ends before its budget when the forgetting guard stops it; the manifest and EVENTS say so and why. A killed run
-    continues from its last checkpoint and gives the same bytes on CPU with the same number of threads.
+    continues from its last checkpoint and gives the same bytes on CPU with the same numbers of threads and processes;
+    with other numbers, the same data in the same order. SIGTERM and SIGINT save and end it.
 
     Raises:
         ConfigError: the token artifacts do not hold what the mixture asks for.
-        RegraftError: the budget is larger than all that can be served.
-        RegraftError: packed documents see each other under this model, or the loss is not finite.
+        Interrupted: a signal asked it to end.
+        RegraftError: the budget is larger than all that can be served; packed documents see each other under this
+            model; too many steps on end have no finite gradient, or the loss jumps again and again; or every
+            checkpoint is damaged.
     """
+    if ctx.execution.launcher:
+        from regraft.training.launch import launched
+
+        return launched(config, ctx)
     from regraft.training.loop import run_training
 
     return run_training(config, ctx)

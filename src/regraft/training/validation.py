@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedModel
+import torch
 
 from regraft.core import ConfigError, RegraftError
 from regraft.corpus.tokens import TokenStore
-from regraft.lm.loss import Precision, document_losses
+from regraft.lm.batches import plan_batches
+from regraft.lm.loss import Precision, batch_losses
 from regraft.mixture.shares import StreamKey
+from regraft.training.parallel import Ranks
 from regraft.training.train import ValidationConfig
 
 MIN_DOCUMENTS = 3
@@ -59,14 +61,17 @@ class Validation:
         """Tokens that one measurement scores."""
         return sum(len(d) - 1 for documents in self.documents.values() for d in documents)
 
-    def measure(self, model: PreTrainedModel) -> dict[StreamKey, Measured]:
-        """Return the loss of every stream under `model` as it is now.
+    def measure(self, objective: torch.nn.Module, ranks: Ranks) -> dict[StreamKey, Measured]:
+        """Return the loss of every stream under the model as it is now; the processes share the batches.
+
+        Args:
+            objective: a `CausalLoss`, wrapped or not.
+            ranks: every process of them calls this.
 
         Raises:
             RegraftError: a loss is not finite.
         """
-        flat = [document for documents in self.documents.values() for document in documents]
-        losses = iter(document_losses(model, flat, batch_tokens=self.batch_tokens, precision=self.precision))
+        losses = iter(self._losses(objective, ranks))
         measured = {
             stream: Measured(
                 losses=tuple(next(losses) for _ in documents), lengths=tuple(len(d) - 1 for d in documents)
@@ -78,9 +83,25 @@ class Validation:
                 raise RegraftError(f"The held-out loss of {stream} is {found.loss}: the model has diverged.")
         return measured
 
+    def _losses(self, objective: torch.nn.Module, ranks: Ranks) -> list[float]:
+        """Return the loss of each document, in the order of the streams."""
+        flat = [document for documents in self.documents.values() for document in documents]
+        batches = plan_batches(list(map(len, flat)), batch_tokens=self.batch_tokens, window=max(map(len, flat)))
+        was_training = objective.training
+        objective.eval()
+        mine = [batch_losses(objective, flat, batch, ranks.device, self.precision) for batch in ranks.share(batches)]
+        objective.train(was_training)
+        totals = [0.0] * len(flat)
+        for batch, losses in zip(batches, ranks.gather(mine, len(batches)), strict=True):
+            for piece, loss in zip(batch, losses, strict=True):
+                totals[piece.document] += loss
+        return totals
 
-def open_validation(folder: Path, config: ValidationConfig, precision: Precision) -> Validation:
+
+def open_validation(folder: Path, config: ValidationConfig, precision: Precision, context: int) -> Validation:
     """Take the held-out documents of each stream of a TOKENS artifact, in order, up to the size that is asked for.
+
+    Of each, as much as is asked for and as the model sees at once (`context`, in tokens).
 
     Raises:
         ConfigError: the artifact has no document of a source that is named.
@@ -100,7 +121,7 @@ def open_validation(folder: Path, config: ValidationConfig, precision: Precision
         for row in rows:
             if room <= 0:
                 break
-            documents.append(store.document(int(row))[: config.tokens_per_document].tolist())
+            documents.append(store.document(int(row))[: min(config.tokens_per_document, context + 1)].tolist())
             room -= len(documents[-1]) - 1
         difficulty[key] = store.difficulty[rows[: len(documents)]].tolist()
     return Validation(
