@@ -46,7 +46,6 @@ COMMON: dict[str, Any] = {
     "validation": ValidationConfig(tokens_per_stream=1_500, tokens_per_document=128, batch_tokens=4_096),
     "sequence_length": 256,
     "sequences_per_step": 8,
-    "sequences_per_batch": 8,
     "precision": "float32",
 }
 ORDERS: dict[str, Callable[[int], Order]] = {

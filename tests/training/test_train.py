@@ -18,7 +18,8 @@ from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.history import documents_of_step, steps_of_document
 from regraft.training.schedule import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
-from tests.training.conftest import MIXTURE, remembering, training
+from tests.training import conftest
+from tests.training.conftest import MIXTURE, noisy, remembering, training
 
 ONE = Execution(workers=1, checkpoint_seconds=0, sequences_per_batch=1, compile="off")
 PINNED = [6.6811, 4.8248, 3.9227, 2.6047, 2.4568, 1.5984, 1.2743, 0.7849, 0.8104, 0.5315, 0.7019, 0.4533]
@@ -145,15 +146,26 @@ def test_kill_9_between_decisions_that_build_on_each_other(tmp_path: Path) -> No
     assert {row["what"]: row["step"] for row in rows(first, tables.EVENTS_FILE)}["ended"] in (7, 8)
 
 
+@pytest.mark.parametrize("after", [7, 10, 13])
+def test_kill_9_around_a_roll_back(tmp_path: Path, after: int) -> None:
+    """Before, at and after steps that are given up: those are given up again, or were."""
+    straight, killed = Store(tmp_path / "straight"), Store(tmp_path / "killed")
+    run([noisy()], straight, ONE)
+    _kill("noisy", killed.root, after)
+    run([noisy()], killed, ONE)
+    assert straight.resolve("train").manifest.metrics["rollbacks"]
+    assert killed.resolve("train").manifest.content_digest == straight.resolve("train").manifest.content_digest
+
+
 def _kill(build: str, folder: Path, after: int) -> None:
     """Start a training in another process and kill it once a checkpoint of step `after` or later shows."""
     child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import *\n"
-         f"from tests.training.conftest import {build}\n"
-         f"run([{build}()], Store(Path(sys.argv[1])), Execution(workers=1, checkpoint_seconds=0, sequences_per_batch=1, compile='off'))", str(folder)],
+        [sys.executable, "-c", "import sys; from pathlib import Path; from regraft.core import Store, run\n"
+         f"from tests.training.conftest import {build}\nfrom tests.training.test_train import ONE\n"
+         f"run([{build}()], Store(Path(sys.argv[1])), ONE)", str(folder)],
     )  # fmt: skip
     store = Store(folder)
-    step = {"training": training, "remembering": remembering}[build]()
+    step = getattr(conftest, build)()
     scratch = store.scratch(plan([step], store, ONE)[-1].id)
     deadline = time.monotonic() + 120
     while not _reached(scratch, after) and time.monotonic() < deadline:

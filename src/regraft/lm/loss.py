@@ -250,7 +250,7 @@ def leak_self_test(model: PreTrainedModel, *, lengths: Sequence[int] = (19, 37, 
     leak whole nats.
 
     Raises:
-        RegraftError: the difference is larger than `tolerance`.
+        RegraftError: the difference is larger than `tolerance`, or a loss is not finite.
     """
     generator = torch.Generator().manual_seed(0)
     vocabulary = model.config.get_text_config().vocab_size
@@ -265,6 +265,8 @@ def leak_self_test(model: PreTrainedModel, *, lengths: Sequence[int] = (19, 37, 
     finally:
         model.train(was_training)
     difference = float((found - alone).abs().max())
+    if not bool(alone.isfinite().all()):
+        raise RegraftError("The model's losses on random tokens are not finite: its weights are damaged.")
     if not difference <= tolerance:
         raise RegraftError(
             f"Packed documents are scored {difference:.3g} nats a token away from each alone, more than {tolerance}: "

@@ -21,7 +21,7 @@ from typing import Any
 import cloudpickle
 
 from regraft.core import Context, Interrupted, Metrics, Progress, RegraftError, Ticker
-from regraft.training.signals import STOP_FILE, Stop, stop_on_signal
+from regraft.training.signals import BEAT_SECONDS, CONTROL_FILE, STOP, Stop, stop_on_signal
 
 JOB, MESSAGES, RESULT, OUTPUT = "job.pickle", "messages.jsonl", "result.json", "processes.log"
 POLL_SECONDS = 0.2
@@ -36,7 +36,7 @@ def launched(config: Any, ctx: Context) -> Metrics:
         Interrupted: it was asked to end and has saved.
         RegraftError: a process failed; the message shows the end of what they wrote.
     """
-    for name in (MESSAGES, RESULT, STOP_FILE):
+    for name in (MESSAGES, RESULT, CONTROL_FILE):
         (ctx.scratch / name).unlink(missing_ok=True)
     job = {"config": config, "out": ctx.out, "scratch": ctx.scratch, "execution": ctx.execution, "inputs": ctx.inputs}
     (ctx.scratch / JOB).write_bytes(cloudpickle.dumps({**job, "name": ctx.log.name}))
@@ -65,6 +65,7 @@ def _follow(child: "subprocess.Popen[bytes]", ctx: Context, stop: Stop) -> None:
     """Show what the first process tells until all have ended; pass on that they should."""
     shown = _Shown(ctx.log, ctx.progress)
     messages = _messages(ctx.scratch / MESSAGES)
+    control = ctx.scratch / CONTROL_FILE
     while True:
         ended = child.poll() is not None
         for message in messages:
@@ -73,8 +74,9 @@ def _follow(child: "subprocess.Popen[bytes]", ctx: Context, stop: Stop) -> None:
             shown.show(message)
         if ended:
             return
-        if stop.by:
-            (ctx.scratch / STOP_FILE).write_text(stop.by, "utf-8")
+        part = control.with_suffix(".part")
+        part.write_text(STOP if stop.by else str(time.monotonic() // BEAT_SECONDS), "utf-8")
+        part.replace(control)
         time.sleep(POLL_SECONDS)
 
 

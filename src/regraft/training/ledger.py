@@ -66,11 +66,18 @@ class Ledger:
                 if int(file.stem) > step:
                     file.unlink()
 
-    def rows_after(self, table: str, step: int) -> Rows:
-        """Return the rows of a table whose step is later than `step`, on disk or not."""
-        files = (f for f in self._files(table) if int(f.stem) > step)
-        stored = [row for file in files for row in tables.read(file, TABLES[table][1]).to_pylist()]
-        return [row for row in [*stored, *self.new[table]] if row["step"] > step]
+    def roll_back(self, step: int) -> Rows:
+        """Cut off all since `step`, at which it was flushed; return what was served since, which is passed over now.
+
+        What was passed over before, and all events, stay: events at the step to which they lead back.
+        """
+        if not self.writes:
+            return []
+        served, skipped, events = (self._since(table, step) for table in ("served", "skipped", "events"))
+        self.cut(step)
+        self.new["skipped"] = skipped + served
+        self.new["events"] = [{**row, "step": min(row["step"], step)} for row in events]
+        return served
 
     def write(self, out: Path, step: int) -> None:
         """Write every table below `out` as one file; the same rows give the same bytes, wherever they were cut."""
@@ -79,6 +86,11 @@ class Ledger:
             with tables.Writer(out / file, schema) as writer:
                 for table in _regrouped(self._files(name), schema):
                     writer.write(table)
+
+    def _since(self, table: str, step: int) -> Rows:
+        files = (f for f in self._files(table) if int(f.stem) > step)
+        stored = [row for file in files for row in tables.read(file, TABLES[table][1]).to_pylist()]
+        return [*stored, *self.new[table]]
 
     def _files(self, table: str) -> list[Path]:
         return sorted(self._folder(table).glob("*.parquet"))

@@ -34,7 +34,7 @@ from regraft.training.pacing import Pacing
 from regraft.training.parallel import Ranks, accumulating, joined, layout_of, spread
 from regraft.training.preflight import check_budget, check_disjoint
 from regraft.training.safety import Watch
-from regraft.training.signals import STOP_FILE, Stop, stop_on_signal
+from regraft.training.signals import CONTROL_FILE, Stop, stop_on_signal
 from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
 from regraft.training.tensors import training_tensors, whole_weights
@@ -54,7 +54,7 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
     Raises:
         Interrupted: it was asked to end, and has saved what it needs to go on.
     """
-    with joined(ctx.execution.device) as ranks, stop_on_signal(ctx.scratch / STOP_FILE) as stop:
+    with joined(ctx.execution.device) as ranks, stop_on_signal(ctx.scratch / CONTROL_FILE) as stop:
         trainer = open_training(config, ctx, ranks, stop)
         trainer.train()
         if ranks.first:
@@ -272,8 +272,7 @@ class Trainer:
                 "that are allowed. Lower the learning rate, or raise safety.spikes.max_rollbacks."
             )
         last, anchor = self.step, self.checkpoints.at(self.anchor)
-        passed, events = (self.ledger.rows_after(table, anchor.step) for table in ("served", "events"))
-        self.ledger.cut(anchor.step)
+        passed = self.ledger.roll_back(anchor.step)
         data = self.sampler, self.pacing, self.num_noted
         anchor.load(self.tensors)
         self._restore(anchor)
@@ -281,8 +280,6 @@ class Trainer:
         self.sampler, self.pacing, self.num_noted = data
         self.sampler.set_shares(shares)
         self.watch.rollbacks = rollbacks
-        self.ledger.add("skipped", *passed)
-        self.ledger.add("events", *({**row, "step": anchor.step} for row in events))
         ids = len({row["id"] for row in passed})
         self._note(
             "",

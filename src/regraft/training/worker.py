@@ -1,5 +1,6 @@
 """One process of a training that a launcher started: `python -m regraft.training.worker JOB`."""
 
+import fcntl
 import json
 import logging
 import os
@@ -13,6 +14,8 @@ import cloudpickle
 from regraft.core import Context, Interrupted, RegraftError, Silent, Ticker
 from regraft.training.launch import MESSAGES, RESULT
 from regraft.training.loop import run_training
+
+LOCK = "processes.lock"
 
 
 @dataclass(slots=True)
@@ -54,6 +57,16 @@ class _Handler(logging.Handler):
         self.messages.tell(log=record.getMessage(), level=record.levelno)
 
 
+def _wait_for_others(lock: Path, log: logging.Logger) -> None:
+    """Return once no process of an earlier start of this training is left; the lock is held until this one ends."""
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("processes of an earlier start of this training still run; waits for them to end")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def main(job: Path) -> int:
     """Take part in the training that a file describes; the first process writes what came of it beside that file."""
     given = cloudpickle.loads(job.read_bytes())  # written by the process that started this one
@@ -65,6 +78,7 @@ def main(job: Path) -> int:
     messages = Messages((job.parent / MESSAGES).open("a", encoding="utf-8")) if first else None
     if messages:
         log.handlers = [_Handler(messages)]
+        _wait_for_others(job.with_name(LOCK), log)
     config = given.pop("config")
     ctx = Context(**given, log=log, progress=messages or Silent())
     result: dict[str, Any] = {}
@@ -74,6 +88,7 @@ def main(job: Path) -> int:
         result = {"interrupted": str(stopped)}
     except RegraftError as error:
         result = {"error": str(error)}
+        print(error, file=sys.stderr)
     if first:
         part = job.with_name(f"{RESULT}.part")
         part.write_text(json.dumps(result), "utf-8")
