@@ -53,6 +53,11 @@ def test_replay_is_raised_up_to_the_cap_and_lowered_to_the_plan() -> None:
     ]
 
 
+def test_a_group_at_its_cap_but_for_rounding_is_not_called_raised() -> None:
+    verdict = GUARD.judge([rise(0.05)], planned=0.4, now=math.nextafter(GUARD.cap, 0))
+    assert verdict.reason.endswith("replay at its cap of 0.75")
+
+
 @pytest.mark.parametrize(
     ("seen", "replay"),
     [
@@ -78,7 +83,7 @@ def test_without_replay_a_guard_only_warns_and_stops() -> None:
     guard = ForgettingGuard(protected=("wiki",), stop_limit=0.4)
     verdict = guard.judge([rise(0.1)], planned=0.0, now=0.0)
     assert (verdict.replay, verdict.stop) == (0.0, False)
-    assert verdict.reason.endswith("beyond 0.05: there is no replay to raise")
+    assert verdict.reason.endswith("beyond 0.05: replay cannot be raised")
     assert guard.judge([rise(0.5)], planned=0.0, now=0.0).stop
     assert GUARD.judge([rise(0.1)], planned=0.4, now=0.4, live=False).replay == 0.4
 
@@ -115,6 +120,9 @@ def test_a_group_is_moved_and_all_proportions_within_and_without_stay(share: flo
         {"protected": ()},
         {"replay": "", "stop_limit": 0.0},
         {"limit": 0.0},
+        {"limit": math.nan},
+        {"stop_limit": math.nan},
+        {"noise_gate": math.nan},
         {"stop_limit": 0.01},
         {"step": 0.0},
         {"cap": 1.0},

@@ -160,6 +160,15 @@ def test_wrong_shares_are_refused(shares: dict[StreamKey, float]) -> None:
         sampler.set_shares(shares)
 
 
+def test_shares_that_a_mixture_lets_pass_are_served() -> None:
+    """Each level may miss 1 by a little, and both together by more."""
+    halves = (0.5, 0.5 + 9e-10)
+    sources = [tuple(Source(name=f"{g}{s}", share=half) for s, half in enumerate(halves)) for g in range(2)]
+    groups = tuple(Group(name=str(g), share=half, sources=sources[g]) for g, half in enumerate(halves))
+    supply = {StreamKey("en", source.name, "-"): 10 for group in groups for source in group.sources}
+    assert len(Sampler(Mixture(groups=groups), supply).next(40)) == 40
+
+
 def test_the_order_is_pinned() -> None:
     served = Sampler(MIXTURE, dict.fromkeys([ZH1, EN1, EN2], 10)).next(15)
     assert "".join({ZH1: "z", EN1: "w", EN2: "b"}[key] for key, _ in served) == "bwbzwbwbzwbwbzw"

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from regraft.core import ConfigError
@@ -92,3 +92,12 @@ def test_the_budget_says_what_falls_short_and_what_is_unused() -> None:
         ("", "pubmed", 0, 9, 0),
     ]
     assert [b.epochs for b in lines] == [0.5, 1.2, 4.0, 0.0]
+
+
+@example(100, 115)
+@given(st.integers(1, 100_000_000), st.integers(100, 400))
+def test_epochs_count_as_they_are_written(sequences: int, percent: int) -> None:
+    """100 x 1.15 is 114.99999999999999 in binary."""
+    source = Source(name="web", share=1.0, max_epochs=percent / 100)
+    mixture = Mixture(groups=(Group(name="all", share=1.0, sources=(source,)),))
+    assert mixture.capacity(StreamKey("en", "web", "-"), sequences) == sequences * percent // 100

@@ -81,3 +81,9 @@ def test_a_stream_about_to_be_late_comes_before_the_group_whose_turn_it_is() -> 
     shares = [0.031] * 31 + [0.039]
     credits = credits_over(Turns(shares, [0.0] * 32, [("many", "a")] * 31 + [("one", "b")]), 500)
     assert np.abs(credits).max() < 1 + 1e-6
+
+
+def test_a_share_that_has_all_but_vanished_is_never_due() -> None:
+    turns = Turns([0.75, 0.25, 1e-310], [0.0, 0.0, 0.0], [("en", "a"), ("en", "b"), ("en", "a")])
+    order = [turns.take() for _ in range(40)]
+    assert [order.count(stream) for stream in range(3)] == [30, 10, 0]

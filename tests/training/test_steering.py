@@ -111,6 +111,13 @@ def test_a_row_holds_every_term() -> None:
     assert {"step", "effective_share", *row} == set(tables.SHARES.names)
 
 
+def test_a_topic_that_is_not_measured_has_no_error_of_zero() -> None:
+    begun = start(config(), SHARES, NONE, {key: m for key, m in FIRST.items() if key != EN})
+    row = next(row for row in begun.rows if row["stream"] == str(EN))
+    assert math.isnan(row["loss"])
+    assert row["error"] == math.inf
+
+
 def test_a_topic_that_has_ended_takes_no_part() -> None:
     """Its loss is by far the worst; the others must be moved as if it were not there, and keep their sum."""
     ended = frozenset({ZH[1]})
@@ -235,9 +242,10 @@ def test_the_guard_stops_training_and_knows_when_replay_has_ended() -> None:
     lost = steer(guarded, begun.steering, SHARES, NONE, second(3.0, 3.0, 3.0, held=2.6))
     assert lost.verdict
     assert lost.verdict.stop
-    ended = steer(guarded, begun.steering, SHARES, frozenset({EN}), second(3.0, 3.0, 3.0, held=2.1))
-    assert ended.shares[EN] == 0.4
-    assert ended.rows[0]["reason"].endswith("there is no replay to raise")
+    for gone in ({EN}, set(ZH)):  # without others, replay is all that is served already
+        ended = steer(guarded, begun.steering, SHARES, frozenset(gone), second(3.0, 3.0, 3.0, held=2.1))
+        assert ended.shares[EN] == 0.4
+        assert ended.rows[0]["reason"].endswith("replay cannot be raised")
 
 
 def test_protected_text_that_is_not_held_out_is_refused() -> None:

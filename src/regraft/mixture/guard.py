@@ -4,6 +4,7 @@ It stands above the controller: the controller moves topics within a source, the
 the paper, which protects English by its 80 % alone; that replay protects is well shown (arXiv:2403.08763).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,8 @@ class ForgettingGuard:
     def __post_init__(self) -> None:
         if not self.protected or not (self.replay or self.stop_limit):
             raise ConfigError("A ForgettingGuard needs protected sources, and a replay group or a stop_limit.")
-        if self.limit <= 0 or (self.stop_limit and self.stop_limit < self.limit) or self.noise_gate < 0:
+        stops = self.stop_limit == 0 or self.stop_limit >= self.limit
+        if not (0 < self.limit < math.inf and stops and 0 <= self.noise_gate < math.inf):
             raise ConfigError(
                 f"limit {self.limit} must be positive, stop_limit {self.stop_limit} not below it or 0, noise_gate "
                 f"{self.noise_gate} not negative."
@@ -96,7 +98,7 @@ class ForgettingGuard:
             rises: of all protected text.
             planned: share of the replay group in the mixture.
             now: its share until here.
-            live: whether the replay group has documents left.
+            live: whether the replay group has documents left, and others too: else it is served no more for it.
         """
         counted = [r for r in rises if r.rise > max(self.limit, self.noise_gate * r.error)]
         worst = max(counted, key=lambda r: (r.rise, r.name), default=None)
@@ -106,9 +108,9 @@ class ForgettingGuard:
             return Verdict(replay=now, stop=True, reason=f"{worst}, beyond {self.stop_limit:g}: training stops")
         said = f"{worst}, beyond {self.limit:g}"
         if not (self.replay and live):
-            return Verdict(replay=now, reason=f"{said}: there is no replay to raise")
+            return Verdict(replay=now, reason=f"{said}: replay cannot be raised")
         share = min(now + self.step, max(self.cap, now))
-        raised = f"raised to {share:.4g}" if share > now else f"at its cap of {now:.4g}"
+        raised = f"raised to {share:.4g}" if share > now + TOLERANCE else f"at its cap of {now:.4g}"
         return Verdict(replay=share, reason=f"{said}: replay {raised}")
 
     def _release(self, rises: Sequence[Rise], planned: float, now: float) -> Verdict:

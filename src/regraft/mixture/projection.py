@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from regraft.core import ConfigError
 
 ROUNDING = 1e-12
-"""By which a sum of bounds may miss 1."""
+"""By which a sum of bounds may miss 1, and a share that stays may differ from what it was."""
 
 
 def project(weights: Sequence[float], floor: float, cap: float) -> list[float]:

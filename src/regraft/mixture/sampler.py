@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from regraft.core import ConfigError, RegraftError
-from regraft.mixture.shares import Mixture, StreamKey, initial_shares
-from regraft.mixture.turns import ROUNDING, Turns
+from regraft.mixture.shares import TOLERANCE, Mixture, StreamKey, initial_shares
+from regraft.mixture.turns import Turns
+
+SUM = 3 * TOLERANCE
+"""By which shares may miss 1: those of groups and those of sources may each miss it by `TOLERANCE`."""
 
 
 class MixtureExhausted(RegraftError):
@@ -94,7 +97,7 @@ class Sampler:
         """
         if set(shares) != set(self.supply):
             raise ConfigError(f"Shares are given for {len(shares)} streams, not for the {len(self.supply)} there are.")
-        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= ROUNDING):
+        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= SUM):
             raise ConfigError(f"Shares must be positive and sum to 1; they sum to {sum(shares.values())!r}.")
         self._shares = {key: float(shares[key]) for key in self.supply}
         for key in self.supply:

@@ -130,9 +130,10 @@ class Turns:
         open_ = [i for i in asked if self._opens[i] < self.taken]
         return min(open_ or asked, key=lambda i: [self._due[node] for node in reversed(self._cells[i])])
 
-    def _deadline(self, stream: int) -> int:
-        """Return the last turn that keeps the credit of a stream below a whole sequence."""
-        return math.ceil(self._due[stream] - SLOT)
+    def _deadline(self, stream: int) -> float:
+        """Return the last turn that keeps the credit of a stream below a whole sequence; of tiny shares it is never."""
+        due = self._due[stream]
+        return math.ceil(due - SLOT) if due < math.inf else due
 
     def _count(self, stream: int) -> None:
         for node in self._cells[stream]:

@@ -12,6 +12,7 @@ from regraft.corpus import tables
 from regraft.report import charts
 from regraft.report.collect import Evidence, Rows, rows
 from regraft.report.difficulty import difficulty
+from regraft.report.forgetting import guarded
 from regraft.report.sections import Figure, Section, Table
 from regraft.report.words import NONE, number, panel, percent, stream
 
@@ -216,9 +217,14 @@ def _held_out(evidence: Evidence, name: str, training: Artifact) -> Iterable[Fig
         title=f"{name}: held-out loss while training",
         artifacts=(training.id, *(a.id for a in evidence.inputs(training, "held_out"))),
         caption="Nats a token on a small held-out part, by which the controller steers; band: 1.96 bootstrap standard "
-        f"errors over {_documents(data)}, none where they are too few." + _and_more(names, chosen),
+        f"errors over {_documents(data)}, none where they are too few.{_and_more(names, chosen)}{_guarded(training)}",
         svg=charts.panels([p for p in panels if p["panel"] in chosen], x="step", y="loss, nats a token"),
     )
+
+
+def _guarded(training: Artifact) -> str:
+    said = guarded(training)
+    return f" {said}" if said else ""
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,10 +35,11 @@ def guarded(
     seen: Sequence[Rise],
 ) -> tuple[Mapping[StreamKey, float], Verdict]:
     """Return the shares after the guard's verdict, and the verdict."""
-    streams = [key for key in shares if (place := mixture.place(key)) and place[0].name == guard.replay]
+    live = {key for key, share in shares.items() if share > 0} - ended
+    replay = {key for key in live if (place := mixture.place(key)) and place[0].name == guard.replay}
     planned = math.fsum(group.share for group in mixture.groups if group.name == guard.replay)
     now = group_share(mixture, shares, guard.replay)
-    verdict = guard.judge(seen, planned, now, live=not set(streams) <= ended)
+    verdict = guard.judge(seen, planned, now, live=bool(replay) and replay != live)
     if verdict.replay == now:
         return shares, verdict
     return with_group_share(mixture, shares, guard.replay, verdict.replay), verdict

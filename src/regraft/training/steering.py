@@ -109,6 +109,7 @@ def _observe_stream(steering: Steering, key: StreamKey, share: float, now: Measu
         share=share,
         loss=now.per_token if now else math.nan,
         before=None,
+        error=math.inf,
         memory=steering.memory.get(str(key), 0.0),
         round=max(1, steering.round),
     )

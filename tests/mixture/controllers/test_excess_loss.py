@@ -58,5 +58,7 @@ def test_the_memory_is_the_mean_share_so_far() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"references name \['a', 'b'\], not 'c'"):
         ExcessLoss(references={"a": 1.0, "b": 1.0}).next_shares(observed(2.0, 2.0, 2.0))
+    with pytest.raises(ConfigError, match="give each topic a loss"):
+        ExcessLoss(references={**REFERENCES, "c": float("nan")})
     with pytest.raises(ConfigError, match="smoothing 2"):
         ExcessLoss(references=REFERENCES, smoothing=2)

@@ -91,6 +91,17 @@ def test_a_gated_topic_stays_where_it_is_under_zscore() -> None:
     assert decision.terms[2].factor == 1
 
 
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+@given(changes=any_changes, count=st.integers(1, 3))
+def test_topics_that_were_not_measured_weigh_nothing_in_the_others(
+    normaliser: Literal["max_abs", "sum_abs", "zscore"], changes: list[float], count: int
+) -> None:
+    rule = TopicPerplexity(normaliser=normaliser, noise_gate=0.0)
+    alone = [t.delta for t in rule.next_shares(observe(changes)).terms]
+    beside = [t.delta for t in rule.next_shares(observe([*changes, *[math.nan] * count])).terms]
+    assert beside == [*alone, *[0.0] * count]
+
+
 def test_a_topic_without_an_earlier_loss_is_not_moved() -> None:
     observed = [TopicLoss(topic="a", share=0.5, loss=2.0, before=None), *observe([0.1], [0.5])]
     terms = TopicPerplexity().next_shares(observed).terms
@@ -118,7 +129,15 @@ def test_a_weight_may_be_of_one_stream_and_one_of_no_topic_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"step_size": 1.0}, {"step_size": 0.6, "weights": {"a": 2.0}}, {"noise_gate": -1.0}]
+    "fields",
+    [
+        {"step_size": 1.0},
+        {"step_size": math.nan},
+        {"step_size": 0.6, "weights": {"a": 2.0}},
+        {"weights": {"a": math.nan}},
+        {"noise_gate": -1.0},
+        {"noise_gate": math.nan},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
@@ -143,3 +162,10 @@ def test_a_topic_of_too_few_documents_is_not_moved() -> None:
         "no held-out loss, as much of it",
     ]
     assert decision.shares == {"a": 0.5, "b": 0.5}
+
+
+@given(weights=st.lists(st.floats(0.01, 1), min_size=2, max_size=12))
+def test_a_share_that_only_rounding_moved_is_not_called_moved(weights: list[float]) -> None:
+    shares = [weight / math.fsum(weights) for weight in weights]
+    terms = TopicPerplexity().next_shares(observe([0.0] * len(shares), shares=shares)).terms
+    assert {term.reason for term in terms} == {"no change, as much of it"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regraft.core import ConfigError
-from regraft.mixture.controllers import TopicLoss, Velocity
+from regraft.mixture.controllers import Bounds, TopicLoss, Velocity
 
 
 def topic(name: str, initial: float, loss: float, share: float = 0.5) -> TopicLoss:
@@ -74,5 +74,14 @@ def test_a_target_may_be_of_one_language_and_none_is_refused() -> None:
     assert decision.unused == {"c"}
     with pytest.raises(ConfigError, match=r"targets name \['a'\], not 'b' or 'zh/web/b'"):
         Velocity(targets={"a": 2.0}).next_shares(seen)
-    with pytest.raises(ConfigError, match="give each topic a loss"):
-        Velocity(targets={})
+    for targets in ({}, {"a": math.nan}, {"a": 1.0, "b": math.nan}, {"a": math.inf}):
+        with pytest.raises(ConfigError, match="give each topic a loss"):
+            Velocity(targets=targets)
+    with pytest.raises(ConfigError, match="step_size is nan"):
+        Velocity(targets={"a": 1.0}, step_size=math.nan)
+
+
+def test_topics_that_a_large_step_leaves_nothing_still_take_what_a_cap_cuts_off() -> None:
+    seen = [topic("a", 5.0, 5.0), topic("b", 5.0, 2.0), topic("c", 5.0, 2.0)]
+    rule = Velocity(targets=dict.fromkeys("abc", 2.0), step_size=800.0, bounds=Bounds(cap=0.6))
+    assert rule.next_shares(seen).shares == pytest.approx({"a": 0.6, "b": 0.2, "c": 0.2})

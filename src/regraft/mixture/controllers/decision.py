@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from regraft.mixture.controllers.bounds import Bounds
+from regraft.mixture.projection import ROUNDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,8 @@ def settle(wanted: Sequence[TopicTerm], bounds: Bounds, unused: frozenset[str] =
 
 def _direction(term: TopicTerm, share: float, bounds: Bounds) -> str:
     """Say what became of a share. One whose factor is above 1 may still fall, since others grew by more."""
-    now = term.observed.share
-    moved = "more of it" if share > now else "less of it" if share < now else "as much of it"
-    against = (term.factor > 1 and share < now) or (term.factor < 1 and share > now)
+    by = share - term.observed.share
+    moved = "as much of it" if abs(by) <= ROUNDING else "more of it" if by > 0 else "less of it"
+    against = abs(by) > ROUNDING and (term.factor - 1) * by < 0
     held = f", held at {share:g}" if share in (bounds.floor, bounds.cap) else ""
     return f"but others more so: {moved}{held}" if against else f"{moved}{held}"

@@ -6,6 +6,7 @@ distribution are read in the code that its authors released; the smoothing of 1e
 at 0 token by token, here it is cut by topic, since held-out losses are known by document.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -36,9 +37,9 @@ class ExcessLoss:
     """Not in the paper."""
 
     def __post_init__(self) -> None:
-        if not self.references or min(self.references.values()) < 0:
+        if not self.references or not all(0 <= loss < math.inf for loss in self.references.values()):
             raise ConfigError(f"references are {dict(self.references)}; give each topic a loss in nats a token.")
-        if self.step_size < 0 or not 0 <= self.smoothing <= 1:
+        if not (0 <= self.step_size < math.inf and 0 <= self.smoothing <= 1):
             raise ConfigError(f"step_size {self.step_size} must not be negative, smoothing {self.smoothing} in [0, 1].")
 
     def next_shares(self, observed: Sequence[TopicLoss]) -> Decision:

@@ -7,12 +7,14 @@ from regraft.mixture.controllers.decision import TopicLoss
 
 Scores = Sequence[float | None]
 """One for each topic; None for a topic of which nothing is known."""
+LOWEST = -300.0
+"""Of a score against the highest: its weight is as good as none, but a cap on the others can still raise it."""
 
 
 def softmax(scores: Scores) -> list[float | None]:
     """Return weights that stand to each other as exp(score) and sum to 1; a topic without a score has none."""
     highest = max((score for score in scores if score is not None), default=0.0)
-    raised = [None if score is None else math.exp(score - highest) for score in scores]
+    raised = [None if score is None else math.exp(max(score - highest, LOWEST)) for score in scores]
     whole = math.fsum(weight for weight in raised if weight is not None)
     return [None if weight is None else weight / whole for weight in raised]
 

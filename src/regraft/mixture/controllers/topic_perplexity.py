@@ -38,21 +38,22 @@ class TopicPerplexity:
     measure: Literal["loss", "perplexity"] = "loss"
     normaliser: Normaliser = "max_abs"
     """`max_abs` and `sum_abs` divide by the largest and the summed change and keep its sign. `zscore` takes the change
-    relative to the mean over the topics, in standard deviations, cut at 1. The paper's normaliser is unconfirmed."""
+    relative to the mean over the topics that were measured, in standard deviations, cut at 1. The paper's normaliser is
+    unconfirmed."""
     noise_gate: float = 2.0
     """A change smaller than this many standard errors counts as none. Not in the paper."""
     bounds: Bounds = field(default_factory=Bounds)
     """Not in the paper."""
 
     def __post_init__(self) -> None:
-        largest = max([1.0, *self.weights.values()])
-        if min([self.step_size, *self.weights.values()]) < 0 or self.step_size * largest >= 1:
+        sizes, largest = [self.step_size, *self.weights.values()], max([1.0, *self.weights.values()])
+        if not (all(size >= 0 for size in sizes) and self.step_size * largest < 1):
             raise ConfigError(
                 f"step_size {self.step_size} times the largest weight {largest} must lie in [0, 1), so that no share "
                 "becomes negative."
             )
-        if self.noise_gate < 0:
-            raise ConfigError(f"noise_gate is {self.noise_gate}; it must not be negative.")
+        if not 0 <= self.noise_gate < math.inf:
+            raise ConfigError(f"noise_gate is {self.noise_gate}; it must be a number that is not negative.")
 
     def next_shares(self, observed: Sequence[TopicLoss]) -> Decision:
         """Return the shares by the rule, within bounds.
@@ -62,7 +63,7 @@ class TopicPerplexity:
         """
         changes = [self._change(o) for o in observed]
         silent = [self._why_silent(o, change) for o, change in zip(observed, changes, strict=True)]
-        counted = [0.0 if why else change for change, why in zip(changes, silent, strict=True)]
+        counted = [_counted(o, change, why) for o, change, why in zip(observed, changes, silent, strict=True)]
         normalised = normalise(counted, self.normaliser)
         deltas = [0.0 if why else delta for delta, why in zip(normalised, silent, strict=True)]
         wanted = [
@@ -91,11 +92,14 @@ class TopicPerplexity:
         return ""
 
 
-def normalise(changes: Sequence[float], how: Normaliser) -> list[float]:
-    """Return the changes scaled into [-1, 1]; all 0 when there is nothing to scale by."""
-    centre = math.fsum(changes) / len(changes) if how == "zscore" and changes else 0.0
-    moved = [change - centre for change in changes]
-    sizes = [abs(change) for change in moved]
+def normalise(changes: Sequence[float | None], how: Normaliser) -> list[float]:
+    """Return the changes scaled into [-1, 1]; all 0 when there is nothing to scale by.
+
+    None is the change of a topic that was not measured: it gives 0, and weighs nothing in the scale of the others.
+    """
+    known = [change for change in changes if change is not None]
+    centre = math.fsum(known) / len(known) if how == "zscore" and known else 0.0
+    sizes = [abs(change - centre) for change in known]
     match how:
         case "max_abs":
             unit = max(sizes, default=0.0)
@@ -103,6 +107,13 @@ def normalise(changes: Sequence[float], how: Normaliser) -> list[float]:
             unit = math.fsum(sizes)
         case "zscore":
             unit = math.sqrt(math.fsum(size * size for size in sizes) / max(len(sizes), 1))
-    if unit <= ROUNDING * max(map(abs, changes), default=0.0):
-        return [0.0] * len(moved)
-    return [max(-1.0, min(1.0, change / unit)) for change in moved]
+    if unit <= ROUNDING * max(map(abs, known), default=0.0):
+        return [0.0] * len(changes)
+    return [0.0 if change is None else max(-1.0, min(1.0, (change - centre) / unit)) for change in changes]
+
+
+def _counted(o: TopicLoss, change: float, silent: str) -> float | None:
+    """Return the change that counts: 0 of one within noise, none of a topic that was not measured."""
+    if o.unknown or o.before is None:
+        return None
+    return 0.0 if silent else change

@@ -5,6 +5,7 @@ is predicted by a scaling law from a cheaper run, and that the weights grow as a
 in its abstract and in notes on it [A][N]. The quotient below is recalled [R]. What is cut and held is ours.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,9 +37,9 @@ class Velocity:
     """Not in the paper."""
 
     def __post_init__(self) -> None:
-        if not self.targets or min(self.targets.values()) < 0:
+        if not self.targets or not all(0 <= target < math.inf for target in self.targets.values()):
             raise ConfigError(f"targets are {dict(self.targets)}; give each topic a loss in nats a token.")
-        if self.step_size < 0 or self.max_lag < 1:
+        if not (0 <= self.step_size < math.inf and self.max_lag >= 1):
             raise ConfigError(f"step_size is {self.step_size} and max_lag {self.max_lag}; give at least 0 and 1.")
 
     def next_shares(self, observed: Sequence[TopicLoss]) -> Decision:

@@ -68,7 +68,7 @@ class GatedByLoss:
             raise ConfigError("GatedByLoss names no sources: nothing would be gated. Name at least one.")
         if self.num_buckets < 2:
             raise ConfigError(f"num_buckets is {self.num_buckets}; a gate stands between at least 2.")
-        if min(self.patience, self.min_sequences) < 1 or self.min_improvement < 0:
+        if min(self.patience, self.min_sequences) < 1 or not self.min_improvement >= 0:
             raise ConfigError(
                 f"patience {self.patience} and min_sequences {self.min_sequences} must be positive, min_improvement "
                 f"{self.min_improvement} not negative."
@@ -86,7 +86,7 @@ class GatedByLoss:
             return Pace(advance=False, reason=f"{since} of {self.patience} measurements without improvement")
         return Pace(
             advance=True,
-            reason=f"held-out loss {losses[-1]:.4f} nats a token, at best {best:.4f}: no fall of more than "
+            reason=f"held-out loss {losses[-1]:.4f} nats a token after {best:.4f}: no fall of more than "
             f"{self.min_improvement} in {since} measurements",
         )
 

@@ -33,7 +33,7 @@ def levels_of(difficulty: Sequence[float], num_buckets: int) -> Levels | None:
     at the end and belong to the last bucket.
 
     Raises:
-        ConfigError: the documents do not stand in buckets of rising or of falling difficulty.
+        ConfigError: the documents do not stand in buckets of rising or of falling difficulty, those without at the end.
     """
     count = sum(not math.isnan(value) for value in difficulty)
     if count < num_buckets:
@@ -43,7 +43,7 @@ def levels_of(difficulty: Sequence[float], num_buckets: int) -> Levels | None:
     buckets = [measured[a:b] for a, b in pairwise(borders)]
     for sign in (1, -1):
         lows, highs = ([pick(sign * value for value in bucket) for bucket in buckets] for pick in (min, max))
-        if all(high <= low for high, low in zip(highs, lows[1:], strict=False)):
+        if all(high <= low for high, low in zip(highs, lows[1:], strict=False)) and not any(map(math.isnan, measured)):
             return Levels(starts=tuple(borders[:-1]), limits=tuple(highs[:-1]), sign=sign)
     raise ConfigError(
         f"Documents do not stand in {num_buckets} buckets of rising or falling difficulty. Tokenize it in the order "

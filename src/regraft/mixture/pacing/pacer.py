@@ -84,7 +84,8 @@ class PacedStream:
         events: list[PaceEvent] = []
         while self.bucket < len(self.sizes) and self.taken[self.bucket] == self.sizes[self.bucket]:
             if self.gated:
-                events.append(PaceEvent(what="bucket_ended", detail=f"{self._name()} is served to its end"))
+                how = "is served to its end" if self.sizes[self.bucket] else "has no sequences"
+                events.append(PaceEvent(what="bucket_ended", detail=f"{self._name()} {how}"))
             self._advance()
             if self.bucket == len(self.sizes):
                 left = sum(self.sizes) - sum(self.taken)
