@@ -15,9 +15,11 @@ from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, pl
 from regraft.corpus import tables
 from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
+from regraft.training.averaging import Ema
 from regraft.training.history import documents_of_step, steps_of_document
 from regraft.training.schedule import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
+from regraft.training.trainable import Lora, Only
 from tests.training import conftest
 from tests.training.conftest import MIXTURE, noisy, remembering, training
 
@@ -358,3 +360,48 @@ def test_a_budget_that_cannot_be_served_is_refused_before_training(tmp_path: Pat
 def test_a_controller_that_could_not_steer_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         training(**changes)
+
+
+def test_models_are_kept_on_the_way_and_the_last_is_their_mean(tmp_path: Path, trained: tuple[Store, Artifact]) -> None:
+    import torch
+
+    from regraft.lm.load import load_model
+
+    _, artifact = made(tmp_path, keep_every=4 * 128, average=Ema(decay=0.5, every_steps=4))
+    folders = {step: artifact.file(f"kept/step-{step:09d}/model") for step in (4, 8, 12)}
+    assert sorted(p.name for p in artifact.file("kept").iterdir()) == [f"step-{step:09d}" for step in folders]
+    means = {step: load_model(folder).state_dict() for step, folder in folders.items()}
+    last = load_model(artifact.file("model")).state_dict()
+    plain = load_model(trained[1].file("model")).state_dict()
+    for name, weight in last.items():
+        assert torch.equal(weight, means[12][name])
+    weight = "model.norm.weight"
+    assert not torch.equal(last[weight], plain[weight])
+    assert rows(artifact, tables.STEPS_FILE) == rows(trained[1], tables.STEPS_FILE)  # averaging changes no step
+
+
+def test_only_some_parameters_are_trained(tmp_path: Path) -> None:
+    import torch
+
+    from regraft.lm.load import load_model
+
+    store, artifact = made(tmp_path, trainable=Only(patterns=("*embed_tokens*",)), num_decisions=0)
+    before = load_model(store.resolve("backbone").file("model")).state_dict()
+    changed = {n for n, w in load_model(artifact.file("model")).state_dict().items() if not torch.equal(w, before[n])}
+    assert changed == {"model.embed_tokens.weight", "lm_head.weight"}
+    assert artifact.manifest.metrics["trained_parameters"] == before["model.embed_tokens.weight"].numel()
+
+
+def test_low_rank_additions_are_merged_into_a_plain_model(tmp_path: Path) -> None:
+    import torch
+
+    from regraft.lm.load import load_model
+
+    store, artifact = made(tmp_path, trainable=Lora(rank=4), num_decisions=0)
+    before = load_model(store.resolve("backbone").file("model")).state_dict()
+    after = load_model(artifact.file("model")).state_dict()
+    assert list(after) == list(before)
+    changed = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
+    assert changed == {name for name in after if "_proj." in name}
+    held_out = [row["loss"] for row in rows(artifact, tables.HELD_OUT_FILE) if row["topic"] == "trees"]
+    assert sum(held_out[-2:]) < sum(held_out[:2])

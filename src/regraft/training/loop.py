@@ -7,10 +7,14 @@ of a step, and decides from the same sums.
 
 import hashlib
 import math
+import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +27,7 @@ from regraft.lm.loss import CausalLoss, leak_self_test
 from regraft.mixture.guard import Verdict
 from regraft.mixture.sampler import Sampler
 from regraft.mixture.shares import StreamKey
+from regraft.training.averaging import WeightAverage
 from regraft.training.batch import Batch, make_batch, num_predicted
 from regraft.training.checkpoint import Checkpoint, Checkpoints
 from regraft.training.export import export_model
@@ -39,8 +44,10 @@ from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
 from regraft.training.tensors import training_tensors, whole_weights
 from regraft.training.train import TrainConfig
+from regraft.training.trainable import parameter_counts
 from regraft.training.validation import Measured, Validation, open_validation, standard_error
 
+KEPT = "kept"
 SAVING_SHARE = 20
 """Saving takes at most one part in so many of the time."""
 
@@ -59,9 +66,10 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
         trainer.train()
         if ranks.first:
             trainer.ledger.write(ctx.out, trainer.step)
-        weights = whole_weights(trainer.model, ranks)
+        with trainer.averaged():
+            trainer.export(ctx.out / "model")
         if ranks.first:
-            export_model(trainer.model, ctx.input("model").file("model"), ctx.out / "model", weights)
+            _take_over(ctx.scratch / KEPT, ctx.out / KEPT)
         return trainer.metrics()
 
 
@@ -70,6 +78,7 @@ def open_training(config: TrainConfig, ctx: Context, ranks: Ranks, stop: Stop) -
     model = load_model(ctx.input("model").file("model"), device="cpu" if ranks.size > 1 else ctx.execution.device)
     if ranks.first:
         ctx.log.info("no leak between packed documents: %.1e nats", leak_self_test(model))
+    config.trainable.prepare(model)
     if ctx.execution.recompute_activations:
         model.gradient_checkpointing_enable()
     folders = [artifact.path for artifact in ctx.inputs["tokens"]]
@@ -125,7 +134,8 @@ class Trainer:
         self.module = spread(CausalLoss(self.model), layout, self.ranks.device, self.config.precision)
         self.autocast = self.config.precision == "bfloat16" and layout != "fsdp"
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
-        self.tensors = training_tensors(self.model, self.optimizer)
+        self.average = WeightAverage(self.config.average, self.model, self.module) if self.config.average else None
+        self.tensors = training_tensors(self.model, self.optimizer, self.average)
         self.supply = {key: len(stream) for key, stream in self.streams.items()}
         self.sampler = Sampler(self.config.mixture, self.supply)
         self.pacing = Pacing(self.config.pacing, self.streams, self.validation)
@@ -146,13 +156,24 @@ class Trainer:
                 ticker.advance(self.step - before, note)
         self.checkpoints.close()
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """Return a block inside of which the model has its mean weights, where it has any."""
+        return self.average.applied() if self.average else nullcontext()
+
+    def export(self, target: Path) -> None:
+        """Write the model as it is now as a Transformers folder; every process calls this."""
+        weights = whole_weights(self.model, self.ranks)
+        if self.ranks.first:
+            origin = self.ctx.input("model").file("model")
+            export_model(self.model, origin, target, self.config.trainable.merged(weights))
+
     def metrics(self) -> Metrics:
         """Return the figures of the manifest."""
         return training_figures(self.config, self.ledger.served, self.streams) | {
             "steps": self.step,
             "tokens": self.tokens,
             "sequences": self.step * self.config.sequences_per_step,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
+            **parameter_counts(self.model),
             "left_out_documents": self.num_left_out,
             "padding_tokens": self.step * self.config.tokens_per_step - self.tokens,
             "exhausted_streams": len({event.stream for event in self.sampler.events if event.what == "ended"}),
@@ -185,6 +206,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += tokens
+        if finite and self.average:
+            self.average.update(self.step, self.step * size)
         self._record(served, loss, rate, norm)
         seconds = time.monotonic() - started
         self.ledger.add("times", {"step": self.step, "seconds": seconds, "tokens_per_second": tokens / seconds})
@@ -293,7 +316,11 @@ class Trainer:
         if self.step in self.config.decision_steps:
             self._measure_and_steer()
         elif last:
-            self._log_held_out(self.validation.measure(self.module, self.ranks))
+            with self.averaged():
+                self._log_held_out(self.validation.measure(self.module, self.ranks))
+        if self.config.keeps(self.step):
+            with self.averaged():
+                self.export(self.ctx.scratch / KEPT / f"step-{self.step:09d}" / "model")
         if last or self.stopped:
             return
         spikes = self.config.safety.spikes
@@ -399,6 +426,12 @@ class Trainer:
         self.steering = Steering.from_json(state["steering"])
         self.watch = Watch(self.config.safety, **state["watch"])
         self.checkpoints.keep = {self.anchor} if self.anchor else set()
+
+
+def _take_over(kept: Path, out: Path) -> None:
+    """Put the models that were kept on the way into the artifact, without copying them."""
+    if kept.exists():
+        shutil.copytree(kept, out, copy_function=os.link)
 
 
 def _seed(*numbers: int) -> int:

@@ -2,14 +2,17 @@
 
 import torch
 
+from regraft.training.averaging import WeightAverage
 from regraft.training.checkpoint import Tensors
 from regraft.training.parallel import Ranks, whole
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-def training_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
-    """Return parameters and optimizer state without copying them; a tied weight once.
+def training_tensors(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage | None = None
+) -> Tensors:
+    """Return parameters, optimizer state and mean weights without copying them; a tied weight once.
 
     Names are those of the parameters, so that DDP, FSDP2 and a single process read each other's checkpoints.
     """
@@ -18,6 +21,8 @@ def training_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -
         if parameter.requires_grad:
             state = _state(optimizer, parameter)
             tensors |= {f"optimizer/{name}/{key}": state[key].detach() for key in MOMENTS}
+    if average:
+        tensors |= {f"average/{name}": tensor for name, tensor in average.state_dict().items()}
     return tensors
 
 

@@ -8,9 +8,11 @@ from regraft.mixture.controllers import Controller, Fixed
 from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.pacing import Gate
 from regraft.mixture.shares import Mixture
+from regraft.training.averaging import Ema
 from regraft.training.optimizer import AdamW
 from regraft.training.safety import Safety
 from regraft.training.schedule import Schedule
+from regraft.training.trainable import All, Trainable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,12 @@ class TrainConfig:
     """Lets streams go on to harder documents by their held-out loss, asked at each decision; None: by clock, each
     stream in its order, as in the paper."""
     safety: Safety = field(default_factory=Safety)
+    trainable: Trainable = field(default_factory=All)
+    """Which parameters change."""
+    average: Ema | None = None
+    """A running mean of the weights, which is then what is exported, with the last held-out loss measured under it."""
+    keep_every: int = 0
+    """Tokens from one kept model to the next, as `kept/step-000000123/model` beside the last one; 0 keeps none."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     sequence_length: int = 512
     sequences_per_step: int = 2
@@ -70,6 +78,8 @@ class TrainConfig:
         for name in ("tokens", "sequence_length", "sequences_per_step"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        if self.keep_every < 0:
+            raise ConfigError(f"keep_every is {self.keep_every} tokens; it cannot be negative.")
         if not 0 <= self.num_decisions < self.num_steps:
             raise ConfigError(f"num_decisions is {self.num_decisions}; {self.num_steps} steps leave room for fewer.")
         if self.num_decisions and (self.controller != Fixed()) != bool(self.controlled_sources):
@@ -114,6 +124,11 @@ class TrainConfig:
     @property
     def num_steps(self) -> int:
         return -(-self.tokens // self.tokens_per_step)
+
+    def keeps(self, step: int) -> bool:
+        """Say whether the model after `step` is kept."""
+        size = self.tokens_per_step
+        return bool(self.keep_every) and step * size // self.keep_every > (step - 1) * size // self.keep_every
 
     @property
     def decision_steps(self) -> tuple[int, ...]:

@@ -1,0 +1,167 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from regraft.core import ConfigError
+from regraft.lm.load import load_model
+from regraft.lm.loss import CausalLoss, leak_self_test, sequence_loss
+from regraft.lm.tiny import TinyConfig, write_tiny
+from regraft.training.export import export_model
+from regraft.training.optimizer import AdamW, build_optimizer, take_step
+from regraft.training.parallel import Ranks, decoder_layers
+from regraft.training.tensors import training_tensors, whole_weights
+from regraft.training.trainable import All, Lora, Only, Trainable, parameter_counts
+
+ALONE = Ranks(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tiny") / "model"
+    write_tiny(path, TinyConfig(vocab_size=300, hidden_size=16, num_heads=2, context=64))
+    return path
+
+
+@pytest.fixture
+def model(folder: Path) -> PreTrainedModel:
+    return load_model(folder)
+
+
+def rows() -> dict[str, torch.Tensor]:
+    ids = torch.randint(300, (2, 24), generator=torch.Generator().manual_seed(0))
+    positions = torch.arange(24).expand_as(ids)
+    return {"input_ids": ids, "position_ids": positions, "labels": ids.roll(-1, 1)}
+
+
+def learn(model: PreTrainedModel, steps: int = 3) -> list[float]:
+    objective, optimizer = CausalLoss(model).train(), build_optimizer(AdamW(), model)
+    losses: list[float] = []
+    for _ in range(steps):
+        loss = objective(**rows())
+        loss.backward()
+        take_step(optimizer, 1e-2)
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    return losses
+
+
+def copies(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_all_trains_all(model: PreTrainedModel) -> None:
+    before = copies(model)
+    All().prepare(model)
+    learn(model)
+    assert changed(before, copies(model)) == set(before)
+    assert parameter_counts(model) == {"trained_parameters": model.num_parameters(), "frozen_parameters": 0}
+
+
+def test_only_the_embedding_is_trained_and_the_tied_head_with_it(model: PreTrainedModel) -> None:
+    before = copies(model)
+    Only(patterns=("*embed_tokens*", "*lm_head*")).prepare(model)
+    learn(model)
+    assert changed(before, copies(model)) == {"model.embed_tokens.weight"}
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    embedding = before["model.embed_tokens.weight"].numel()
+    frozen = sum(tensor.numel() for tensor in before.values()) - embedding
+    assert parameter_counts(model) == {"trained_parameters": embedding, "frozen_parameters": frozen}
+
+
+def test_a_tied_weight_is_trained_if_one_of_its_names_matches(model: PreTrainedModel) -> None:
+    Only(patterns=("lm_head*",)).prepare(model)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["model.embed_tokens.weight"]
+
+
+@pytest.mark.parametrize("trainable", [Only(patterns=("*norm*", "*no_such*")), Lora(targets=("*_proj", "*no_such*"))])
+def test_a_pattern_that_matches_nothing_is_an_error(model: PreTrainedModel, trainable: Trainable) -> None:
+    with pytest.raises(ConfigError, match=r"no_such.* matches none of"):
+        trainable.prepare(model)
+
+
+@pytest.mark.parametrize("target", ["lm_head", "model.embed_tokens", "*norm"])
+def test_lora_refuses_what_is_no_matrix_of_a_layer(model: PreTrainedModel, target: str) -> None:
+    with pytest.raises(ConfigError, match="matches none"):
+        Lora(targets=(target,)).prepare(model)
+
+
+@pytest.mark.parametrize("wrong", [{"rank": 0}, {"alpha": 0.0}, {"dropout": 1.0}, {"targets": ()}])
+def test_settings_are_checked(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Lora(**wrong)
+    with pytest.raises(ConfigError):
+        Only(patterns=())
+
+
+def test_lora_begins_as_the_model_and_trains_its_additions_only(model: PreTrainedModel, folder: Path) -> None:
+    Lora(rank=4).prepare(model)
+    assert type(model) is type(load_model(folder))
+    assert len(decoder_layers(model)) == 2
+    assert torch.equal(sequence_loss(model, **rows()), sequence_loss(load_model(folder), **rows()))
+    assert leak_self_test(model) < 1e-3
+    before = copies(model)
+    losses = learn(model, steps=5)
+    assert losses[-1] < losses[0]
+    trained = changed(before, copies(model))
+    assert trained == {name for name in before if ".lora_" in name}
+    assert len(trained) == 2 * 2 * 7  # A and B of seven matrices in each of two layers
+
+
+@pytest.mark.parametrize(
+    "trainable", [All(), Only(patterns=("*mlp*",)), Lora(rank=4, alpha=12, targets=("*.q_proj", "*mlp*"))]
+)
+def test_what_is_exported_computes_what_was_trained(
+    model: PreTrainedModel, folder: Path, tmp_path: Path, trainable: Trainable
+) -> None:
+    trainable.prepare(model)
+    learn(model)
+    weights = whole_weights(model, ALONE)
+    before = copies(model)
+    export_model(model, folder, tmp_path / "out", trainable.merged(weights))
+    assert not changed(before, copies(model))  # the training goes on as if nothing had been exported
+    plain = load_model(tmp_path / "out")
+    assert {name for name, _ in plain.named_parameters()} == {name for name, _ in load_model(folder).named_parameters()}
+    assert plain.get_output_embeddings().weight is plain.get_input_embeddings().weight
+    with torch.no_grad():
+        ids = rows()["input_ids"]
+        torch.testing.assert_close(plain(ids).logits, model.eval()(ids).logits, atol=1e-5, rtol=1e-5)
+        assert not torch.equal(plain(ids).logits, load_model(folder)(ids).logits)
+
+
+@pytest.mark.parametrize("trainable", [Only(patterns=("*layers.1*",)), Lora(rank=4)])
+def test_activations_that_are_computed_again_change_nothing(folder: Path, trainable: Trainable) -> None:
+    plain, again = load_model(folder), load_model(folder)
+    again.gradient_checkpointing_enable()
+    for model in (plain, again):
+        trainable.prepare(model)
+    assert learn(plain) == learn(again)
+    assert not changed(copies(plain), copies(again))
+
+
+def test_the_same_seed_gives_the_same_additions_and_leaves_the_generator(folder: Path) -> None:
+    found: list[dict[str, torch.Tensor]] = []
+    for seed, noise in ((1, 7), (1, 8), (2, 7)):
+        model = load_model(folder)
+        torch.manual_seed(noise)
+        expected = torch.rand(3)
+        torch.manual_seed(noise)
+        Lora(rank=2, seed=seed).prepare(model)
+        assert torch.equal(torch.rand(3), expected)
+        found.append(copies(model))
+    assert not changed(found[0], found[1])
+    assert changed(found[0], found[2])
+
+
+def test_checkpoints_hold_the_optimizer_of_what_is_trained(model: PreTrainedModel) -> None:
+    Lora(rank=2, targets=("*.q_proj",)).prepare(model)
+    tensors = training_tensors(model, build_optimizer(AdamW(), model))
+    assert {name.split(".lora_")[0] for name in tensors if name.startswith("optimizer/")} == {
+        f"optimizer/model.layers.{n}.self_attn.q_proj" for n in range(2)
+    }
