@@ -35,7 +35,7 @@ class Kill:
 
     seconds: float
     step: int
-    """Of the newest whole checkpoint; -1 before the first."""
+    """Of the newest whole checkpoint; 0 before the first."""
     writing: bool
     """Whether a checkpoint was half written."""
 
@@ -47,25 +47,37 @@ def command(store: Path, means: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-m", "regraft", "run", f"{recipe}:training", "--store", str(store), *always, *means]
 
 
-def run(store: Path, means: tuple[str, ...], log: Path) -> float:
-    """Run it to its end and return the seconds."""
-    start = time.monotonic()
+def run(store: Path, means: tuple[str, ...], log: Path) -> None:
+    """Run it to its end."""
     with log.open("wb") as output:
         subprocess.run(command(store, means), stdout=output, stderr=subprocess.STDOUT, check=True)
-    return time.monotonic() - start
 
 
-def kill(store: Path, means: tuple[str, ...], moment: float, in_write: bool, log: Path) -> Kill | None:
-    """Start it and kill all its processes after `moment` seconds, or at the first half-written checkpoint after that.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When to kill: so many checkpoints after the newest, then so many seconds, then perhaps in a write."""
 
-    Returns None when it had ended by then.
-    """
-    start = time.monotonic()
+    checkpoints: int
+    seconds: float
+    in_write: bool
+
+    @staticmethod
+    def drawn(draw: random.Random) -> "Moment":
+        """Return one; every sixth is before anything new is written, while the training starts."""
+        new = draw.randrange(6)
+        return Moment(checkpoints=new, seconds=draw.uniform(0, 0.3 if new else 6), in_write=draw.random() < 0.5)
+
+
+def kill(store: Path, means: tuple[str, ...], moment: Moment, log: Path) -> Kill | None:
+    """Start it and kill all its processes at that moment; return None when it had ended by then."""
+    start, begun, before = time.monotonic(), time.time(), _state(store, 0)[0]
     with log.open("wb") as output:
         child = subprocess.Popen(command(store, means), stdout=output, stderr=subprocess.STDOUT)
+        while child.poll() is None and _state(store, begun)[0] < before + moment.checkpoints:
+            time.sleep(0.002)
         with suppress(subprocess.TimeoutExpired):
-            child.wait(moment)
-        while in_write and child.poll() is None and not _state(store)[1]:
+            child.wait(moment.seconds)
+        while moment.in_write and child.poll() is None and not _state(store, begun)[1]:
             time.sleep(0.0005)
         seconds = time.monotonic() - start
         if child.poll() is not None:
@@ -75,14 +87,18 @@ def kill(store: Path, means: tuple[str, ...], moment: float, in_write: bool, log
         for process in _workers(store):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-    step, writing = _state(store)
+    step, writing = _state(store, begun)
     return Kill(seconds=seconds, step=step, writing=writing)
 
 
-def _state(store: Path) -> tuple[int, bool]:
-    folders = list(store.glob(".scratch/train-*/checkpoints/*-0*"))
-    whole = [int(f.name[-9:]) for f in folders if f.name.startswith("step-")]
-    return max(whole, default=-1), len(whole) < len(folders)
+def _state(store: Path, begun: float) -> tuple[int, bool]:
+    """Return the step of the newest whole checkpoint, 0 for none, and whether one is half written since `begun`."""
+    newest, writing = 0, False
+    for folder in store.glob(".scratch/train-*/checkpoints/*-0*"):
+        with suppress(FileNotFoundError):
+            writing |= folder.name.startswith("unfinished-") and folder.stat().st_mtime >= begun
+            newest = max(newest, int(folder.name[-9:])) if folder.name.startswith("step-") else newest
+    return newest, writing
 
 
 def _workers(store: Path) -> list[int]:
@@ -150,7 +166,7 @@ def killed_side(
     run(base, means, log)
     digests[side] = digest(base)
     shutil.rmtree(next(base.glob("train-*")))
-    whole = run(base, means, log)  # what is before the training is there now
+    run(base, means, log)
     assert digest(base) == digests[side], "an undisturbed training does not repeat itself"
     shutil.rmtree(next(base.glob("train-*")))
     rows: list[list[object]] = []
@@ -160,7 +176,7 @@ def killed_side(
         shutil.copytree(base, store)
         begun = len(rows)
         while len(rows) < kills:
-            found = kill(store, means, draw.uniform(0.3, 0.95) * whole, len(rows) % 2 == 1, log)
+            found = kill(store, means, Moment.drawn(draw), log)
             if found is None:
                 break
             writing = "yes" if found.writing else "no"
