@@ -117,9 +117,9 @@ def test_kill_9_in_every_phase_and_again_gives_the_same_artifacts(
     command = [sys.executable, "-m", "regraft", "run", "quickstart", *small[1], "--store", str(tmp_path)]
     command += ["--checkpoint-seconds", "0"]
     phases = {
-        "curation": lambda: list(tmp_path.glob(".tmp-filter_documents-*/documents.parquet")),
-        "checkpoint write": lambda: list(tmp_path.glob(".scratch/train-*/tmp-checkpoint-*")),
-        "stage I": lambda: list(tmp_path.glob(".scratch/train-*/checkpoint-*")),
+        "curation": lambda: list(tmp_path.glob(".scratch/filter_documents-*/*")),
+        "checkpoint write": lambda: list(tmp_path.glob(".scratch/train-*/checkpoints/unfinished-*")),
+        "stage I": lambda: list(tmp_path.glob(".scratch/train-*/checkpoints/step-*")),
         "generation": lambda: _stored_answers(tmp_path) >= 2,
     }
     for phase, reached in phases.items():

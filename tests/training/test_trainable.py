@@ -1,17 +1,20 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from transformers import PreTrainedModel
 
 from regraft.core import ConfigError
 from regraft.lm.load import load_model
 from regraft.lm.loss import CausalLoss, leak_self_test, sequence_loss
 from regraft.lm.tiny import TinyConfig, write_tiny
+from regraft.training.averaging import Ema, WeightAverage
 from regraft.training.export import export_model
 from regraft.training.optimizer import AdamW, build_optimizer, take_step
-from regraft.training.parallel import Ranks, decoder_layers
+from regraft.training.parallel import Layout, Ranks, decoder_layers, spread
 from regraft.training.tensors import training_tensors, whole_weights
 from regraft.training.trainable import All, Lora, Only, Trainable, parameter_counts
 
@@ -165,3 +168,40 @@ def test_checkpoints_hold_the_optimizer_of_what_is_trained(model: PreTrainedMode
     assert {name.split(".lora_")[0] for name in tensors if name.startswith("optimizer/")} == {
         f"optimizer/model.layers.{n}.self_attn.q_proj" for n in range(2)
     }
+
+
+@pytest.fixture
+def group() -> Iterator[None]:
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures("group")
+@pytest.mark.parametrize("trainable", [All(), Only(patterns=("*embed*", "*norm*")), Lora(rank=4, dropout=0.1)])
+def test_every_layout_trains_averages_and_exports_alike(folder: Path, tmp_path: Path, trainable: Trainable) -> None:
+    layouts: tuple[Layout, ...] = ("whole", "ddp", "fsdp")
+    found = [averaged_loss(folder, tmp_path / layout, trainable, layout) for layout in layouts]
+    for inside, reloaded in found:
+        assert inside == pytest.approx(reloaded, rel=1e-5)
+        assert inside == pytest.approx(found[0][0], rel=1e-5)
+
+
+def averaged_loss(folder: Path, target: Path, trainable: Trainable, layout: Layout) -> tuple[float, float]:
+    """Return the loss with averaged weights as the training has it, and as the exported model has it."""
+    model = load_model(folder)
+    trainable.prepare(model)
+    module = spread(CausalLoss(model), layout, ALONE.device, "float32").train()
+    optimizer, average = build_optimizer(AdamW(), model), WeightAverage(Ema(decay=0.5), model, module)
+    for step in range(1, 4):
+        torch.manual_seed(step)  # for dropout
+        module(**rows()).backward()
+        take_step(optimizer, 1e-2)
+        optimizer.zero_grad()
+        average.update(step, 0)
+    module.eval()
+    with torch.no_grad(), average.applied():
+        export_model(model, folder, target, trainable.merged(whole_weights(model, ALONE)))
+        inside = float(module(**rows()))
+    with torch.no_grad():
+        return inside, float(CausalLoss(load_model(target))(**rows()))

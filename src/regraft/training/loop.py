@@ -36,7 +36,7 @@ from regraft.training.history import consumed_tokens
 from regraft.training.ledger import Ledger
 from regraft.training.optimizer import build_optimizer, clip, take_step
 from regraft.training.pacing import Pacing
-from regraft.training.parallel import Ranks, accumulating, joined, layout_of, spread
+from regraft.training.parallel import Ranks, accumulating, joined, layout_of, reshard, spread
 from regraft.training.preflight import check_budget, check_disjoint
 from regraft.training.safety import Watch
 from regraft.training.signals import CONTROL_FILE, Stop, stop_on_signal
@@ -162,6 +162,7 @@ class Trainer:
 
     def export(self, target: Path) -> None:
         """Write the model as it is now as a Transformers folder; every process calls this."""
+        reshard(self.module)
         weights = whole_weights(self.model, self.ranks)
         if self.ranks.first:
             origin = self.ctx.input("model").file("model")
@@ -317,7 +318,7 @@ class Trainer:
             self._measure_and_steer()
         elif last:
             with self.averaged():
-                self._log_held_out(self.validation.measure(self.module, self.ranks))
+                self._log_held_out()
         if self.config.keeps(self.step):
             with self.averaged():
                 self.export(self.ctx.scratch / KEPT / f"step-{self.step:09d}" / "model")
@@ -335,8 +336,7 @@ class Trainer:
             raise Interrupted(f"stopped after step {self.step} of {self.config.num_steps}, which is saved")
 
     def _measure_and_steer(self, first: bool = False) -> None:
-        measured = self.validation.measure(self.module, self.ranks)
-        self._log_held_out(measured)
+        measured = self._log_held_out()
         shares, ended = self.sampler.shares, self.sampler.ended
         if first:
             steered = start(self.config, shares, ended, measured)
@@ -356,7 +356,10 @@ class Trainer:
         self._note("", "stopped" if verdict.stop else "guarded", verdict.reason)
         self.stopped = verdict.reason if verdict.stop else ""
 
-    def _log_held_out(self, measured: Mapping[StreamKey, Measured]) -> None:
+    def _log_held_out(self) -> Mapping[StreamKey, Measured]:
+        """Measure the held-out loss, note it and return it."""
+        measured = self.validation.measure(self.module, self.ranks)
+        reshard(self.module)
         self.ledger.add(
             "held_out",
             *(
@@ -373,6 +376,7 @@ class Trainer:
                 for key, m in measured.items()
             ),
         )
+        return measured
 
     def _note_events(self) -> None:
         for event in self.sampler.events[self.num_noted :]:

@@ -151,6 +151,16 @@ def accumulating(module: torch.nn.Module, last: bool) -> Generator[None]:
     yield
 
 
+def reshard(module: torch.nn.Module) -> None:
+    """Give up the whole parameters that FSDP2 keeps after a forward pass alone; every process calls it.
+
+    Else one process that looks at its weights would gather them alone.
+    """
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+
+
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """Return a tensor with all its parts, on every process."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
