@@ -14,8 +14,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def trace(store: Store, target: str = "", step: int = 0) -> str:
-    return "\n".join(trace_lines(store, target, step))
+def trace(store: Store, target: str = "", step: int = 0, document: str = "") -> str:
+    return "\n".join(trace_lines(store, target, step, document))
 
 
 def test_without_a_target_the_artifacts_are_listed(store: Store) -> None:
@@ -35,6 +35,10 @@ def test_a_step_leads_to_documents_and_a_document_to_steps(store: Store) -> None
     back = trace(store, document)
     assert "  step 2  " in back
     assert "kept in write_texts-" in back
+    only = trace(store, "train", document=document)
+    assert only in back
+    assert "kept in" not in only
+    assert trace(store, "train", document="held-zh-0") == "no step saw held-zh-0"
 
 
 def test_a_held_out_document_was_seen_by_no_step(store: Store) -> None:
@@ -58,6 +62,8 @@ def test_what_cannot_be_traced_is_said(store: Store, tmp_path: Path) -> None:
         trace(store, "corpus/train", 2)
     with pytest.raises(ConfigError, match="has the steps 1 to 4, not 9"):
         trace(store, "train", 9)
+    with pytest.raises(ConfigError, match="not both"):
+        trace(store, "train", 1, "train-en-0")
     with pytest.raises(ArtifactError, match="holds no artifacts"):
         trace(Store(tmp_path))
 

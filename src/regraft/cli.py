@@ -80,6 +80,7 @@ class Means:
             recompute_activations=self.recompute_activations,
             sequences_per_batch=self.sequences_per_batch,
             trackers=self.tracker,
+            tracking=Store(self.store).reports / "tracking",
         )
 
 
@@ -111,20 +112,28 @@ def run(recipe: RecipeName = "", *tokens: RecipeTokens, means: Means = DEFAULT) 
 
 
 @app.command(help_flags=[])
-def plan(recipe: RecipeName = "", *tokens: RecipeTokens, means: Means = DEFAULT) -> int:
+def plan(recipe: RecipeName = "", *tokens: RecipeTokens, accelerator: str = "", means: Means = DEFAULT) -> int:
     """Say what a run would make, reuse and re-make, why, and with which token budgets; make nothing.
 
     Parameters
     ----------
     recipe
         A shipped recipe or `file.py:function`.
+    accelerator
+        Also estimate memory and time of each training on this one, `h100` for instance (`regraft estimate --help`).
     """
     if _asked_for_help("plan", recipe, tokens):
         return 0
     from regraft.core import plan as plan_steps
 
     steps, _ = _steps(recipe, tokens, means)
-    _print_plan(plan_steps(steps, Store(means.store), means.execution))
+    planned = plan_steps(steps, Store(means.store), means.execution)
+    _print_plan(planned)
+    if accelerator:
+        from regraft.training.estimate_plan import estimate_lines
+
+        for line in estimate_lines(planned, Store(means.store), means.execution, accelerator):
+            print(line)
     return 0
 
 
@@ -155,7 +164,7 @@ def report(*, recipe: str = "", store: Path = DEFAULT.store, out: Path | None = 
 
 
 @app.command
-def trace(target: str = "", *, step: int = 0, store: Path = DEFAULT.store) -> int:
+def trace(target: str = "", *, step: int = 0, document: str = "", store: Path = DEFAULT.store) -> int:
     """Follow a figure, an artifact, a training step or a document to what is behind it.
 
     Parameters
@@ -165,12 +174,14 @@ def trace(target: str = "", *, step: int = 0, store: Path = DEFAULT.store) -> in
         id of a document. Without it: the artifacts of the store.
     step
         With a training artifact: the documents which this optimizer step saw.
+    document
+        With a training artifact: the steps which saw the document of this id.
     store
         Directory of artifacts.
     """
     from regraft.tracing import trace_lines
 
-    for line in trace_lines(Store(store), target, step):
+    for line in trace_lines(Store(store), target, step, document):
         print(line)
     return 0
 
@@ -182,7 +193,8 @@ def rejects(target: str = "", *, examples: int = 2, store: Path = DEFAULT.store)
     Parameters
     ----------
     target
-        A step (`corpus/filtered`) or an artifact; by default all corpora of the newest run.
+        A step (`corpus/filtered`), an artifact or the `.failed-` folder of a failed step; by default the step that
+        failed last, or all corpora of the newest run if that is newer.
     examples
         Of each reason.
     store
@@ -235,6 +247,18 @@ def recipes() -> int:
     return 0
 
 
+app.command(
+    "regraft.training.estimate_command:estimate",
+    name="estimate",
+    help="Estimate memory, time and accelerator-hours of a training from a model's config alone.",
+)
+app.command(
+    "regraft.training.publish:export",
+    name="export",
+    help="Copy a model out of the store: a Transformers folder with tokenizer, model card and data card.",
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 failed or damaged, 2 a wrong call, 130 interrupted."""
     try:
@@ -269,6 +293,7 @@ def _asked_for_help(verb: str, recipe: str, tokens: Sequence[str]) -> bool:
 def _steps(recipe: str, tokens: Sequence[str], means: Means) -> tuple[list[Any], dict[str, Any]]:
     from regraft.parameters import bind
     from regraft.recipes.find import find_recipe
+    from regraft.recipes.pointing import pointing_to
 
     function = find_recipe(recipe)
     taken = {field.name for field in fields(Means)} & set(inspect.signature(function).parameters)
@@ -277,7 +302,8 @@ def _steps(recipe: str, tokens: Sequence[str], means: Means) -> tuple[list[Any],
             f"{recipe}: {sorted(taken)} are options of the command itself; name the parameters otherwise."
         )
     parameters = bind(function, recipe, tokens, means.params)
-    return function(**parameters), parameters
+    with pointing_to(Path(function.__code__.co_filename)):
+        return function(**parameters), parameters
 
 
 def _print_plan(planned: Sequence[Planned]) -> None:

@@ -2,22 +2,32 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from itertools import groupby
 
 from regraft.core import Artifact, ArtifactError, ConfigError, Kind, Store, lineage
 
 
-def trace_lines(store: Store, target: str, step: int) -> Iterator[str]:
+def trace_lines(store: Store, target: str, step: int = 0, document: str = "") -> Iterator[str]:
     """Yield what is behind `target`, as lines to print.
+
+    Args:
+        store: where to look.
+        target: a figure, an artifact, a step of the recipe or the id of a document; empty for all artifacts.
+        step: of the training `target`: the documents which this optimizer step saw.
+        document: of the training `target`: the steps which saw this document.
 
     Raises:
         ArtifactError: nothing in the store has that name.
-        ConfigError: a step is asked for of something that was not trained.
+        ConfigError: a step or document is asked for of something that was not trained, or both are.
     """
     if not store.directories():
         raise ArtifactError(f"{store.root} holds no artifacts. Give the --store that `regraft run` was given.")
+    if step and document:
+        raise ConfigError("Give --step or --document, not both.")
     if step:
         yield from _documents_of_step(_trained(store, target), step)
+    elif document:
+        yield from list(_steps_in(_trained(store, target), document)) or [f"no step saw {document}"]
     elif not target:
         yield from _listing(store)
     elif (figure := _figure(store, target)) is not None:
@@ -65,54 +75,58 @@ def _lineage(store: Store, artifact: Artifact) -> Iterator[str]:
 def _trained(store: Store, target: str) -> Artifact:
     artifact = store.resolve(target)
     if artifact.manifest.kind is not Kind.CHECKPOINT or artifact.manifest.stage != "train":
-        raise ConfigError(f"{artifact.id} was not trained; --step needs an artifact of the stage train.")
+        raise ConfigError(f"{artifact.id} was not trained; --step and --document need an artifact of the stage train.")
     return artifact
 
 
 def _documents_of_step(artifact: Artifact, step: int) -> Iterator[str]:
     from regraft.training.history import documents_of_step
 
-    yield f"{artifact.id}, step {step} of {artifact.manifest.metrics['steps']}:"
-    for seen in documents_of_step(artifact, step):
-        yield f"  {seen.stream}  sequence {seen.sequence}  document {seen.id}  tokens {seen.start}-{seen.stop}"
+    pieces = documents_of_step(artifact, step)
+    documents, tokens = len({seen.id for seen in pieces}), sum(seen.stop - seen.start for seen in pieces)
+    steps = artifact.manifest.metrics["steps"]
+    yield f"{artifact.id}, step {step} of {steps}: {documents} documents, {tokens:,} tokens"
+    for (stream, sequence), members in groupby(pieces, key=lambda seen: (seen.stream, seen.sequence)):
+        yield f"  {stream}  sequence {sequence}"
+        yield from (f"    {seen.id}  tokens {seen.start}-{seen.stop}" for seen in members)
+
+
+def _steps_in(artifact: Artifact, document: str) -> Iterator[str]:
+    from regraft.training.history import passed_over, steps_of_document
+
+    for pieces, note in ((steps_of_document, ""), (passed_over, "  (taken back by a roll-back)")):
+        for seen in pieces(artifact, document):
+            where = f"{seen.stream}  sequence {seen.sequence}  tokens {seen.start}-{seen.stop}"
+            yield f"{artifact.id}  step {seen.step}  {where}{note}"
 
 
 def _steps_of_document(store: Store, document: str) -> Iterator[str]:
-    from regraft.training.history import steps_of_document
-
-    found = False
-    for artifact in store.artifacts():
-        if artifact.manifest.stage != "train":
-            continue
-        for seen in steps_of_document(artifact, document):
-            found = True
-            where = f"{seen.stream}  sequence {seen.sequence}  tokens {seen.start}-{seen.stop}"
-            yield f"{artifact.id}  step {seen.step}  {where}"
+    trained = (artifact for artifact in store.artifacts() if artifact.manifest.stage == "train")
+    steps = [line for artifact in trained for line in _steps_in(artifact, document)]
     known = list(_corpora_with(store, document))
-    yield from known
-    if not found and not known:
+    if not steps and not known:
         raise ArtifactError(
             f"{store.root}: {document!r} is no figure, artifact, step or document. `regraft trace` lists the artifacts."
         )
-    if not found:
+    yield from steps
+    yield from known
+    if not steps:
         yield "no training step saw it"
 
 
 def _corpora_with(store: Store, document: str) -> Iterator[str]:
     """Yield where a document, or a place such as `pages.jsonl:2`, was kept or dropped, and why it was dropped."""
-    import pyarrow.compute
-
     from regraft.corpus import tables
-
-    pc: Any = pyarrow.compute  # its functions are made when it is imported, so no checker knows them
+    from regraft.corpus.matching import matching
 
     for artifact in store.artifacts():
         if artifact.manifest.kind is not Kind.CORPUS:
             continue
         where = f"{artifact.id} ({artifact.manifest.step})"
-        ids = tables.read_shards(artifact.path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, ["id"])["id"]
-        if pc.any(pc.equal(ids, document)).as_py():
+        kept = tables.shards(artifact.path, tables.DOCUMENTS_FOLDER)
+        if any(rows.num_rows for path in kept for rows in matching(path, tables.DOCUMENTS, "id", document)):
             yield f"kept in {where}"
-        rejects = tables.read_shards(artifact.path, tables.REJECTS_FOLDER, tables.REJECTS)
-        for row in rejects.filter(pc.equal(rejects["id"], document)).to_pylist():
-            yield f"dropped by {where}: {row['reason']}" + (f", {row['detail']}" if row["detail"] else "")
+        for path in tables.shards(artifact.path, tables.REJECTS_FOLDER):
+            for rows in matching(path, tables.REJECTS, "id", document):
+                for row in rows.to_pylist():
+                    yield f"dropped by {where}: {row['reason']}" + (f", {row['detail']}" if row["detail"] else "")

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from regraft.core import ConfigError, Execution, Step, StepFailed, Store
 from regraft.corpus import tables
 from regraft.corpus.document import Document
-from regraft.corpus.tokens import TokenizeConfig, TokenStore, tokenize
+from regraft.corpus.tokens import TokenForm, TokenizeConfig, TokenStore, tokenize
 from regraft.lm.tiny import TinyConfig, make_tiny
 from tests.corpus.given import Given, corpus, given_annotation, make
 
@@ -80,6 +80,7 @@ def test_documents_come_back_as_they_were(tmp_path: Path) -> None:
         assert store.bytes[row] == len(texts[id_].encode())
     assert store.tokens.dtype == np.uint16
     assert made.manifest.metrics["tokens"] == len(store.tokens)
+    assert TokenForm.read(made.path).largest_token == int(store.tokens.max())
 
 
 def test_rows_stand_by_stream_and_in_order_inside_it(tmp_path: Path) -> None:
@@ -111,7 +112,17 @@ def test_output_is_pinned(tmp_path: Path) -> None:
     digest = hashlib.sha256((made.path / "tokens.bin").read_bytes()).hexdigest()
     rows = tables.read(made.file(tables.INDEX_FILE), tables.INDEX).to_pylist()
     index = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    assert (tokenize.version, digest[:16], index[:16]) == (2, "14bbd2162423e240", "f45c69c2902b378b")
+    assert (tokenize.version, digest[:16], index[:16]) == (3, "14bbd2162423e240", "f45c69c2902b378b")
+    form = json.loads((made.path / "tokens.json").read_text("utf-8"))
+    assert form == {
+        "dtype": "uint16",
+        "vocab_size": 489,
+        "begin": 0,
+        "end": 0,
+        "tokenizer_sha256": "702837a57f469875536be392ed48859209c88ab21e1a558662610418145e2a79",
+        "largest_token": 318,
+        "measure": "loss_per_byte",
+    }
 
 
 @pytest.mark.parametrize(

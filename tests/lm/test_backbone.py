@@ -26,6 +26,8 @@ from regraft.core import (
 from regraft.lm.backbone import BackboneConfig, import_backbone
 from regraft.lm.load import load_model, load_tokenizer
 
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenFile:
@@ -155,8 +157,8 @@ def test_a_gguf_file_becomes_safetensors_with_the_same_logits(
 
 def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    step = import_backbone.step("base", BackboneConfig(name="nobody/nothing", revision="abc"))
-    with pytest.raises(StepFailed, match=r"nobody/nothing@abc cannot be fetched from the hub .* local `folder`"):
+    step = import_backbone.step("base", BackboneConfig(name="nobody/nothing", revision="0" * 40))
+    with pytest.raises(StepFailed, match=r"nobody/nothing@0{40} cannot be fetched from the hub .* local `folder`"):
         make(step, tmp_path)
 
 
@@ -164,9 +166,9 @@ def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path: Path, monkeypat
     ("fields", "message"),
     [
         ({}, "exactly one of name, gguf and folder; none given"),
-        ({"name": "a/b", "revision": "c", "gguf": "d"}, "exactly one"),
+        ({"name": "a/b", "revision": COMMIT, "gguf": "d"}, "exactly one"),
         ({"name": "a/b"}, "belong together"),
-        ({"name": "a/b", "revision": "c", "gguf_sha256": "d"}, "but no gguf"),
+        ({"name": "a/b", "revision": COMMIT, "gguf_sha256": "d"}, "but no gguf"),
     ],
 )
 def test_a_config_without_exactly_one_origin_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -177,3 +179,35 @@ def test_a_config_without_exactly_one_origin_is_refused(fields: dict[str, Any], 
 def test_gguf_and_files_belong_together(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="belong together"):
         make(import_backbone.step("base", BackboneConfig(gguf="a.gguf")), tmp_path)
+
+
+def test_only_what_a_model_is_made_of_is_part_of_its_identity(source: Path, tmp_path: Path) -> None:
+    before = make(local(source), tmp_path)
+    (source / "README.md").write_text("new")
+    (source / "pytorch_model.bin").write_bytes(b"x")
+    (source / "runs").mkdir()
+    (source / "runs/notes.json").write_text("{}")
+    assert make(local(source), tmp_path).id == before.id
+    (source / "chat_template.jinja").write_text("{{ messages }}")
+    assert make(local(source), tmp_path).id != before.id
+
+
+def test_code_is_copied_only_when_it_is_named(source: Path, tmp_path: Path) -> None:
+    (source / "modeling_own.py").write_text("")
+    (source / "other.py").write_text("")
+    config = BackboneConfig(folder=RawFiles(root=str(source)), allow_code=("modeling_own.py",))
+    artifact = make(import_backbone.step("base", config), tmp_path)
+    assert sorted(p.name for p in artifact.file("model").glob("*.py")) == ["modeling_own.py"]
+    assert list(json.loads(artifact.file("allowed_code.json").read_text("utf-8"))) == ["modeling_own.py"]
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "0123abc", "0" * 41])
+def test_a_revision_that_may_move_is_refused(revision: str) -> None:
+    with pytest.raises(ConfigError, match=f"revision '{revision}' is no commit"):
+        BackboneConfig(name="org/model", revision=revision)
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "*.py", "model.safetensors"])
+def test_code_is_named_file_by_file(name: str) -> None:
+    with pytest.raises(ConfigError, match="give names of Python files"):
+        BackboneConfig(name="org/model", revision=COMMIT, allow_code=(name,))

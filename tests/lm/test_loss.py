@@ -100,8 +100,8 @@ def test_a_softcap_of_the_model_is_applied_and_other_scales_are_refused(tiny: Pr
     plain = sequence_loss(tiny, ids, positions, ids)
     tiny.config.final_logit_softcapping = 2.0
     assert sequence_loss(tiny, ids, positions, ids) != plain
-    tiny.config.logit_scale = 0.5
-    with pytest.raises(ConfigError, match=r"logit_scale=0\.5"):
+    tiny.config.mup_width_multiplier = 0.5
+    with pytest.raises(ConfigError, match=r"mup_width_multiplier"):
         sequence_loss(tiny, ids, positions, ids)
 
 

@@ -16,7 +16,7 @@ from regraft.mixture.controllers import Bounds, OnlineMixing, TopicPerplexity
 from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.safety import Safety, Spikes
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 
 TOPICS = ("gardens", "trees")

@@ -7,7 +7,6 @@ from regraft.mixture.shares import StreamKey
 from regraft.training.batch import make_batch, num_predicted
 from regraft.training.streams import PackedStream
 
-
 KEY = StreamKey(language="en", source="web", topic="-")
 
 
@@ -27,7 +26,7 @@ def stream(skipped: list[int]) -> PackedStream:
         end=None,
     )
     lengths = [5 - skipped[0], 3 - skipped[1]]
-    return PackedStream(store, [0, 1], skipped, concat_and_cut(lengths, 6))
+    return PackedStream(store, np.array([0, 1]), np.array(skipped), concat_and_cut(lengths, 6))
 
 
 def test_labels_stop_at_the_end_of_each_document_and_positions_start_again() -> None:

@@ -17,7 +17,7 @@ from regraft.lm.load import load_model
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.recipes import SAMPLES
 from regraft.training.optimizer import AdamW
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 from tests.smollm2 import smollm2_step
 from tests.training.conftest import training

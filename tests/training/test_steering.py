@@ -23,7 +23,7 @@ from regraft.mixture.controllers import (
 from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.sampler import Sampler
 from regraft.mixture.shares import Group, Mixture, Source, StreamKey
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.steering import Steering, start, steer
 from regraft.training.train import TrainConfig
 from regraft.training.validation import Measured

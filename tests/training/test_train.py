@@ -17,7 +17,7 @@ from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.averaging import Ema
 from regraft.training.history import documents_of_step, steps_of_document
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 from regraft.training.trainable import Lora, Only
 from tests.training import conftest

@@ -34,7 +34,8 @@ class RawFiles:
     root: str
     """A folder or a single file; a relative path is taken from the data root of the run. Empty once pinned."""
     pattern: str = "**/*"
-    """A glob below `root`; folders that match are passed over, and `**` does not follow links to folders."""
+    """A glob below `root`, or several with `|` between them; folders that match are passed over, and `**` does not
+    follow links to folders."""
     max_files: int = 0
     """Only so many of them, spread evenly over the list, for a dry run: others are not even hashed. 0 for all."""
     files: tuple[SourceFile, ...] = ()
@@ -136,7 +137,7 @@ def _pin_files(raw: RawFiles, data_root: Path, hashes: Hashes, located: dict[Sou
 
 def _matches(root: Path, pattern: str, place: str) -> Iterator[Path]:
     """Yield the files that match; what is neither file nor folder is not passed over in silence."""
-    for path in root.glob(pattern):
+    for path in {path for part in pattern.split("|") for path in root.glob(part)}:
         if path.is_file():
             yield path
         elif not path.is_dir():

@@ -53,6 +53,8 @@ class Execution:
     """Sequences that go through the model at once, in each process; a step accumulates over batches."""
     trackers: tuple[str, ...] = ()
     """Where training also tells its figures: `tensorboard`, `wandb`, `trackio`."""
+    tracking: Path = Path("tracking")
+    """Trackers write below this folder only."""
 
     def __post_init__(self) -> None:
         if self.sequences_per_batch < 1:

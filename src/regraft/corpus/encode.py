@@ -56,11 +56,6 @@ class Encoder:
     def dtype(self) -> str:
         return "uint16" if self.vocab_size <= 2**16 else "uint32"
 
-    @property
-    def form(self) -> dict[str, Any]:
-        """What a reader of the tokens has to know."""
-        return {"dtype": self.dtype, "vocab_size": self.vocab_size, "begin": self.begin, "end": self.end}
-
     def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         """Return the ids of all texts in a row, begin and end tokens included, and how many belong to each text."""
         found = [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

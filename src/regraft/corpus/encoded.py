@@ -79,18 +79,23 @@ def encode_corpora(
 
 def write_tokens(
     out: Path, encoded: Encoded, order: npt.NDArray[np.int64], difficulty: Mapping[str, float] | None
-) -> None:
-    """Write `tokens.bin` and `index.parquet` with the documents in the given order of rows."""
+) -> int:
+    """Write `tokens.bin` and `index.parquet` with the documents in the given order of rows; return the largest token.
+
+    It is -1 where there are no tokens.
+    """
     index = encoded.index.take(pa.array(order))
     lengths, starts = (index.column(name).to_numpy() for name in ("length", "start"))
+    largest = -1
     with (out / tables.TOKENS_FILE).open("wb") as file:
         for shard, first, count in _runs(encoded.shard[order], starts, lengths):
-            _copy(encoded.files[shard], first, count, encoded.dtype.itemsize, file)
+            largest = max(largest, _copy(encoded.files[shard], first, count, encoded.dtype, file))
     known = difficulty or {}
     columns = {name: index.column(name) for name in tables.INDEX.names if name in index.column_names}
     columns["offset"] = pa.array(np.cumsum(lengths) - lengths)
     columns["difficulty"] = pa.array([known.get(id_, math.nan) for id_ in index.column("id").to_pylist()], pa.float64())
     tables.write(out / tables.INDEX_FILE, pa.table(columns).select(tables.INDEX.names).cast(tables.INDEX), tables.INDEX)
+    return largest
 
 
 def _runs(
@@ -105,14 +110,18 @@ def _runs(
     yield from zip(shards[firsts].tolist(), starts[firsts].tolist(), counts.tolist(), strict=True)
 
 
-def _copy(path: Path, first: int, count: int, size: int, file: Any) -> None:
-    with path.open("rb", buffering=0) as source:
-        source.seek(first * size)
-        left = count * size
-        while data := source.read(min(left, COPIED)):
-            left -= file.write(data)
+def _copy(path: Path, first: int, count: int, dtype: np.dtype[Any], file: Any) -> int:
+    """Copy `count` tokens from `first` on to a file and return the largest."""
+    largest, left = -1, count
+    with path.open("rb") as source:
+        source.seek(first * dtype.itemsize)
+        while len(tokens := np.fromfile(source, dtype, min(left, COPIED // dtype.itemsize))):
+            largest = max(largest, int(tokens.max()))
+            file.write(tokens.data)
+            left -= len(tokens)
     if left:
-        raise RegraftError(f"{path} ends {left:,} bytes too early. Delete {path.parent.parent} and run again.")
+        raise RegraftError(f"{path} ends {left:,} tokens too early. Delete {path.parent.parent} and run again.")
+    return largest
 
 
 def _index(piece: Done) -> pa.Table:

@@ -119,7 +119,7 @@ LABELS = _schema(
     votes=_TEXT,  # a JSON object: topic -> answers that name it
     answers=_INT,
     agreement=_FLOAT,  # share of all requests whose answer names `topic`
-    status=_TEXT,  # agreed, disagreed, refused (no answer names a topic), not_answered
+    status=_TEXT,  # agreed, disagreed, refused (no answer names a topic), not_answered, not_asked (budget)
     requests=pa.list_(_TEXT),  # keys of the responses
 )
 """Seeds labelled by a model: every document that was asked about, whatever came of it."""
@@ -222,7 +222,17 @@ HELD_OUT = _schema(
 EVENTS = _schema(step=_INT, stream=_TEXT, what=_TEXT, detail=_TEXT)
 """Training: what happened to a stream, that it ended and what took its place for instance."""
 
-STEP_TIMES = _schema(step=_INT, seconds=_FLOAT, tokens_per_second=_FLOAT)
+STEP_TIMES = _schema(
+    step=_INT,
+    seconds=_FLOAT,  # of data, forward, backward and optimizer
+    tokens_per_second=_FLOAT,  # in them
+    data_seconds=_FLOAT,  # waiting for the batch
+    forward_backward_seconds=_FLOAT,
+    optimizer_seconds=_FLOAT,  # clipping included
+    evaluation_seconds=_FLOAT,  # this and the next two: since the row before
+    checkpoint_seconds=_FLOAT,
+    logging_seconds=_FLOAT,
+)
 """Training: what the clock said; kept under `timing/`, since it is never the same twice."""
 
 METRICS = _schema(

@@ -8,9 +8,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, many, optional, stage
 
@@ -25,6 +25,36 @@ if TYPE_CHECKING:
 NO_TOPIC = "-"
 """Topic of documents that were given none."""
 FORM_FILE = "tokens.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenForm:
+    """What a reader of a TOKENS artifact has to know: the content of `tokens.json`."""
+
+    dtype: str
+    """`uint16` or `uint32`."""
+    vocab_size: int
+    begin: int | None
+    """Token that every document begins with."""
+    end: int | None
+    tokenizer_sha256: str
+    """Of what decides ids in the tokenizer that made the tokens; see `corpus.tokenizer`."""
+    largest_token: int
+    """That occurs."""
+    measure: str
+    """Of difficulty; empty when there is none."""
+
+    @staticmethod
+    def read(path: Path) -> "TokenForm":
+        """Read the form of the artifact in the folder `path`.
+
+        Raises:
+            SchemaError: it was written in another form.
+        """
+        try:
+            return TokenForm(**json.loads((path / FORM_FILE).read_text("utf-8")))
+        except (TypeError, ValueError) as error:
+            raise SchemaError(f"{path / FORM_FILE} cannot be read: {error}. Run `tokenize` again.") from error
 
 
 class Order(Protocol):
@@ -72,7 +102,7 @@ class TokenizeConfig:
 
 
 @stage(
-    version=2,
+    version=3,
     makes=Kind.TOKENS,
     docs=many(Kind.CORPUS),
     model=Kind.CHECKPOINT,
@@ -91,6 +121,7 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
     from regraft.corpus import encoded as gathered
     from regraft.corpus.difficulty import read_difficulty
     from regraft.corpus.encode import encoder_of
+    from regraft.corpus.tokenizer import tokenizer_sha256
 
     tokenizer = ctx.input("model").file("model/tokenizer.json")
     encoder = encoder_of(tokenizer, config.begin_token, config.end_token)
@@ -100,9 +131,17 @@ def tokenize(config: TokenizeConfig, ctx: Context) -> Metrics:
     encoded = gathered.encode_corpora(ctx, tokenizer, ends, topics, config.sources)
     streams = encoded.streams()
     _check(streams, config, ", ".join(corpus.id for corpus in ctx.inputs["docs"]))
-    gathered.write_tokens(ctx.out, encoded, _in_stream_order(encoded, streams, config, difficulty), difficulty)
-    form = {**encoder.form, "measure": config.measure if difficulty else ""}
-    (ctx.out / FORM_FILE).write_text(json.dumps(form, indent=1) + "\n", "utf-8")
+    order = _in_stream_order(encoded, streams, config, difficulty)
+    form = TokenForm(
+        dtype=encoder.dtype,
+        vocab_size=encoder.vocab_size,
+        begin=encoder.begin,
+        end=encoder.end,
+        tokenizer_sha256=tokenizer_sha256(tokenizer),
+        largest_token=gathered.write_tokens(ctx.out, encoded, order, difficulty),
+        measure=config.measure if difficulty else "",
+    )
+    (ctx.out / FORM_FILE).write_text(json.dumps(asdict(form), indent=1) + "\n", "utf-8")
     return {
         "documents": encoded.index.num_rows,
         "streams": len(streams),
@@ -191,9 +230,9 @@ class TokenStore:
 
         from regraft.corpus import tables
 
-        form: dict[str, Any] = json.loads((path / FORM_FILE).read_text("utf-8"))
+        form = TokenForm.read(path)
         index = tables.read(path / tables.INDEX_FILE, tables.INDEX).to_pydict()
-        dtype: type[np.uint16 | np.uint32] = np.uint16 if form["dtype"] == "uint16" else np.uint32
+        dtype: type[np.uint16 | np.uint32] = np.uint16 if form.dtype == "uint16" else np.uint32
         tokens = np.memmap(path / tables.TOKENS_FILE, dtype=dtype, mode="r")
         if sum(index["length"]) != len(tokens):
             raise SchemaError(f"{path}: the index counts {sum(index['length'])} tokens, the file {len(tokens)}.")
@@ -205,10 +244,10 @@ class TokenStore:
             length=np.array(index["length"], np.int64),
             bytes=np.array(index["bytes"], np.int64),
             difficulty=np.array(index["difficulty"], np.float64),
-            measure=form["measure"],
-            vocab_size=form["vocab_size"],
-            begin=form["begin"],
-            end=form["end"],
+            measure=form.measure,
+            vocab_size=form.vocab_size,
+            begin=form.begin,
+            end=form.end,
         )
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 import fnmatch
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -10,24 +10,12 @@ from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from regraft.core import ArtifactError, Metrics, RegraftError, sha256_of
-from regraft.lm.load import check_model_folder, load_tokenizer, quiet_transformers
-
-WANTED = (
-    "config.json",
-    "generation_config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "LICENSE*",
-    "NOTICE*",
-)
-"""What a model folder is made of; pickled weights and code are left behind."""
+from regraft.lm.backbone import WANTED
+from regraft.lm.folder import allow_code, check_model_folder, runs_own_code
+from regraft.lm.load import context_of, load_tokenizer, quiet_transformers
 
 
 def import_gguf(path: Path, sha256: str, target: Path) -> None:
@@ -55,28 +43,35 @@ def import_gguf(path: Path, sha256: str, target: Path) -> None:
         tokenizer.save_pretrained(target)
 
 
-def copy_model(files: Mapping[str, Path], target: Path) -> None:
+def copy_model(files: Mapping[str, Path], target: Path, code: Sequence[str] = ()) -> None:
     """Copy the files of a model, by name, leaving behind all that is neither config, safetensors nor tokenizer.
 
+    Args:
+        files: name -> where it lies; all in one folder.
+        target: must not exist yet.
+        code: names of Python files that are copied too and may be run.
+
     Raises:
-        ConfigError: they hold no config, no safetensors or no fast tokenizer.
+        ConfigError: they hold no config, no safetensors or no fast tokenizer, or the model needs other code.
     """
     target.mkdir()
     for name, path in files.items():
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in WANTED):
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in (*WANTED, *code)):
             shutil.copyfile(path, target / name)
-    check_model_folder(target, found=files)
+    beside = {other.name for path in files.values() for other in path.parent.iterdir()}
+    check_model_folder(target, found=beside)
+    allow_code(code, target)
     load_tokenizer(target)
 
 
-def download_model(name: str, revision: str, cache: Path) -> Path:
-    """Return the folder of a hub model in the cache, fetched if it is not there.
+def download_model(name: str, revision: str, cache: Path, code: Sequence[str] = ()) -> Path:
+    """Return the folder of a hub model in the cache, fetched if it is not there, with the Python files in `code`.
 
     Raises:
         RegraftError: the hub cannot be reached, or has no such model or revision.
     """
     try:
-        return Path(snapshot_download(name, revision=revision, cache_dir=cache, allow_patterns=list(WANTED)))
+        return Path(snapshot_download(name, revision=revision, cache_dir=cache, allow_patterns=[*WANTED, *code]))
     except Exception as error:  # the hub's client raises errors of several libraries
         raise RegraftError(
             f"{name}@{revision} cannot be fetched from the hub ({type(error).__name__}: {error}). Check the name, the "
@@ -85,14 +80,24 @@ def download_model(name: str, revision: str, cache: Path) -> Path:
 
 
 def describe_model(folder: Path) -> Metrics:
-    """Return architecture, parameters, vocabulary and context length; no weights are read."""
-    config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    text = config.get_text_config()
+    """Return architecture, parameters, vocabulary and context length; no weights are read.
+
+    Raises:
+        RegraftError: Transformers does not know the architecture.
+    """
+    own_code = runs_own_code(folder)
+    try:
+        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=own_code, local_files_only=True)
+        auto: Any = (
+            AutoModelForCausalLM if own_code or type(config) in AutoModelForCausalLM._model_mapping else AutoModel
+        )
+        with torch.device("meta"):
+            model: Any = auto.from_config(config, trust_remote_code=own_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise RegraftError(f"The config of the model in {folder} cannot be used: {error}") from error
     return {
         "architecture": type(model).__name__,
         "parameters": model.num_parameters(),
-        "vocabulary": text.vocab_size,
-        "context": text.max_position_embeddings,
+        "vocabulary": config.get_text_config().vocab_size,
+        "context": context_of(config),
     }

@@ -1,11 +1,11 @@
-"""Load models and tokenizers from Transformers folders: safetensors only, no pickle, no code from the folder.
+"""Load models and tokenizers from Transformers folders: safetensors only, no pickle, no code that was not allowed.
 
 Tokenizers are those of the `tokenizers` library, read from `tokenizer.json`: fast, without Transformers, and equal in
 every process. Text is never read as a control token: `<|endoftext|>` written in a web page becomes ordinary pieces.
 """
 
 import logging
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from regraft.core import ConfigError, RegraftError
+from regraft.lm.folder import check_model_folder, check_trainable, runs_own_code
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-"""Endings of weights that are pickled."""
+NO_LIMIT = 2**31
+"""Context of an architecture that names none."""
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
 def load_model(folder: Path, *, device: str = "cpu") -> "PreTrainedModel":
     """Return the causal language model of a Transformers folder in fp32, in evaluation mode, on `device`.
 
+    A head that is tied to the input embedding stays tied.
+
     Raises:
-        ConfigError: no such folder, no `config.json`, or no safetensors in it.
-        RegraftError: the architecture needs code of its own, or the weights do not fit it.
+        ConfigError: no such folder, no `config.json`, no safetensors or not all of them, no decoder-only model, or
+            code of its own that was not allowed.
+        RegraftError: Transformers does not know the architecture, or the weights do not fit it.
     """
     from transformers import AutoModelForCausalLM
 
+    check_model_folder(folder)
+    check_trainable(folder)
     return _loaded(AutoModelForCausalLM, folder, device)
 
 
@@ -37,24 +43,26 @@ def load_encoder(folder: Path, *, device: str = "cpu") -> "PreTrainedModel":
     """Return the model of a Transformers folder without its head, as `load_model` does; it may lack a pooler."""
     from transformers import AutoModel
 
+    check_model_folder(folder)
     return _loaded(AutoModel, folder, device, dispensable="pooler")
 
 
 def _loaded(kind: Any, folder: Path, device: str, dispensable: str = "") -> Any:
     import torch
+    from safetensors import SafetensorError
 
-    check_model_folder(folder)
+    own_code = runs_own_code(folder)
     with quiet_transformers():
         try:
             model, info = kind.from_pretrained(
                 folder,
                 dtype=torch.float32,
                 use_safetensors=True,
-                trust_remote_code=False,
+                trust_remote_code=own_code,
                 local_files_only=True,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise RegraftError(f"The model in {folder} cannot be loaded: {error}") from error
     absent = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
     if needed := [name for name in absent if not dispensable or dispensable not in name]:
@@ -95,27 +103,27 @@ def token_id(tokenizer: Tokenizer, name: str) -> int | None:
 
 
 def context_length(model: "PreTrainedModel") -> int:
-    """Return how many tokens the model was made to see at once."""
-    return int(model.config.get_text_config().max_position_embeddings)
+    """Return how many tokens the model was made to see at once, `NO_LIMIT` where its config does not say."""
+    return context_of(model.config)
 
 
-def check_model_folder(folder: Path, found: Iterable[str] = ()) -> None:
-    """Return if the folder looks like a Transformers folder with safe weights.
+def context_of(config: Any) -> int:
+    """Return how many tokens a model with this Transformers config was made to see at once."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", None) or NO_LIMIT)
 
-    Args:
-        folder: where the model should be.
-        found: names that lay at its origin, to say what it has instead of safetensors; by default those of the folder.
+
+def check_sequence_length(model: "PreTrainedModel", length: int) -> None:
+    """Return if the model was made for sequences of `length` tokens.
 
     Raises:
-        ConfigError: it does not; the message says what is missing.
+        ConfigError: it was made for shorter ones.
     """
-    if not (folder / "config.json").is_file():
-        raise ConfigError(f"{folder} is no Transformers folder: it has no config.json.")
-    if not any(folder.glob("*.safetensors")):
-        names = [*found] or [path.name for path in folder.iterdir()]
-        pickles = sorted(name for name in names if name.endswith(PICKLES))
-        instead = f"only {pickles}: pickles can run code when opened" if pickles else "no weights"
-        raise ConfigError(f"{folder} must hold its weights as *.safetensors; it holds {instead}.")
+    context = context_length(model)
+    if length > context:
+        raise ConfigError(
+            f"sequence_length is {length:,}, but {type(model).__name__} was made for {context:,} tokens "
+            "(max_position_embeddings). Train on shorter sequences, or on a model whose context was extended first."
+        )
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from regraft.core import ConfigError, RegraftError
 from regraft.lm.batches import Piece, plan_batches
 from regraft.lm.load import context_length
+from regraft.lm.logit_scale import logit_scale
 from regraft.lm.loss_store import LossStore
 
 Precision = Literal["float32", "bfloat16"]
@@ -30,8 +31,6 @@ CHUNK_TOKENS = 512
 """Rows of logits that exist at once, at most."""
 CHUNK_LOGITS = 512 * 49_152
 """Logits that exist at once, 100 MB in fp32; a larger vocabulary has fewer rows. Not in the paper: it is memory."""
-SCALED_LOGITS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "mup_width_multiplier")
-"""Config fields by which some architectures multiply or divide their logits."""
 
 
 def token_losses(
@@ -212,15 +211,14 @@ def batch_losses(
 
 
 def check_logits(model: PreTrainedModel) -> None:
-    """Return if the logits of the model are its head applied to its hidden states, soft-capped at most.
+    """Return if the logits of the model are its head applied to its hidden states, scaled and soft-capped at most.
 
     Raises:
-        ConfigError: its config scales them, which this module does not do.
+        ConfigError: they are not, as far as its config and its parts tell; `leak_self_test` finds the rest.
     """
-    config = model.config.get_text_config()
-    for name in SCALED_LOGITS:
-        if getattr(config, name, None) not in (None, 1, 1.0):
-            raise ConfigError(f"The model scales its logits ({name}={getattr(config, name)}); regraft cannot score it.")
+    logit_scale(model)
+    if model.base_model is model:
+        raise ConfigError(f"{type(model).__name__} has no part without its head; regraft cannot score it.")
     if model.get_output_embeddings() is None:
         raise ConfigError(f"{type(model).__name__} has no output embedding; regraft needs a causal language model.")
 
@@ -283,11 +281,12 @@ def _hidden(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor) -> 
 
 def _head_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor, chunk_tokens: int = CHUNK_TOKENS) -> Tensor:
     head: Any = model.get_output_embeddings()
+    scale, bias = logit_scale(model), getattr(head, "bias", None)
     return token_losses(
-        hidden,
+        hidden if scale == 1 else hidden * scale,
         head.weight,
         labels,
-        head_bias=getattr(head, "bias", None),
+        head_bias=None if bias is None else bias * scale,
         softcap=getattr(model.config.get_text_config(), "final_logit_softcapping", None) or 0.0,
         chunk_tokens=chunk_tokens,
     )

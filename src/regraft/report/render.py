@@ -60,7 +60,7 @@ def headline(store: Store, record: Run) -> list[str]:
 
 
 def _sections(evidence: "Evidence") -> list[Section]:
-    from regraft.report import cost, curation, documents, results, topics, training
+    from regraft.report import cost, curation, documents, results, throughput, topics, training
 
     return [
         results.headline(evidence),
@@ -68,6 +68,7 @@ def _sections(evidence: "Evidence") -> list[Section]:
         results.accuracy(evidence),
         training.budget(evidence),
         training.course(evidence),
+        throughput.speed(evidence),
         documents.funnel(evidence),
         curation.found(evidence),
         topics.classified(evidence),

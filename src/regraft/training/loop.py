@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from transformers import PreTrainedModel
 
 from regraft.core import Context, Interrupted, Metrics, RegraftError
 from regraft.corpus.tokens import TokenStore
-from regraft.lm.load import context_length, load_model
+from regraft.lm.architecture import architecture_of
+from regraft.lm.load import check_sequence_length, context_length, load_model
 from regraft.lm.loss import CausalLoss, leak_self_test
 from regraft.mixture.guard import Verdict
 from regraft.mixture.sampler import Sampler
@@ -30,10 +31,13 @@ from regraft.mixture.shares import StreamKey
 from regraft.training.averaging import WeightAverage
 from regraft.training.batch import Batch, make_batch, num_predicted
 from regraft.training.checkpoint import Checkpoint, Checkpoints
+from regraft.training.compatibility import check_compatible
 from regraft.training.export import export_model
 from regraft.training.figures import training_figures
 from regraft.training.history import consumed_tokens
+from regraft.training.journal import Journal, Served
 from regraft.training.ledger import Ledger
+from regraft.training.machine import peak_memory, this_machine
 from regraft.training.optimizer import build_optimizer, clip, take_step
 from regraft.training.pacing import Pacing
 from regraft.training.parallel import Ranks, accumulating, joined, layout_of, reshard, spread
@@ -43,16 +47,14 @@ from regraft.training.signals import CONTROL_FILE, Stop, stop_on_signal
 from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
 from regraft.training.tensors import training_tensors, whole_weights
+from regraft.training.tracking import open_trackers
 from regraft.training.train import TrainConfig
 from regraft.training.trainable import parameter_counts
-from regraft.training.validation import Measured, Validation, open_validation, standard_error
+from regraft.training.validation import Measured, Validation, open_validation
 
 KEPT = "kept"
 SAVING_SHARE = 20
 """Saving takes at most one part in so many of the time."""
-
-Served = Sequence[tuple[StreamKey, int]]
-"""Stream and number of sequences, in the order of serving."""
 
 
 def run_training(config: TrainConfig, ctx: Context) -> Metrics:
@@ -66,6 +68,7 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
         trainer.train()
         if ranks.first:
             trainer.ledger.write(ctx.out, trainer.step)
+            replace(trainer.machine, peak_memory_bytes=peak_memory(ranks.device)).write(ctx.out)
         with trainer.averaged():
             trainer.export(ctx.out / "model")
         if ranks.first:
@@ -76,6 +79,8 @@ def run_training(config: TrainConfig, ctx: Context) -> Metrics:
 def open_training(config: TrainConfig, ctx: Context, ranks: Ranks, stop: Stop) -> "Trainer":
     """Check all that can be checked before the first step, and return the training."""
     model = load_model(ctx.input("model").file("model"), device="cpu" if ranks.size > 1 else ctx.execution.device)
+    check_sequence_length(model, config.sequence_length)
+    check_compatible([*ctx.inputs["tokens"], ctx.input("held_out")], ctx.input("model"), ctx.log)
     if ranks.first:
         ctx.log.info("no leak between packed documents: %.1e nats", leak_self_test(model))
     config.trainable.prepare(model)
@@ -131,6 +136,7 @@ class Trainer:
     def __post_init__(self) -> None:
         execution = self.ctx.execution
         layout = layout_of(execution.parallel, self.ranks)
+        architecture = architecture_of(self.model)
         self.module = spread(CausalLoss(self.model), layout, self.ranks.device, self.config.precision)
         self.autocast = self.config.precision == "bfloat16" and layout != "fsdp"
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
@@ -142,19 +148,38 @@ class Trainer:
         self.steering = Steering()
         self.watch = Watch(self.config.safety)
         self.ledger = Ledger(self.ctx.scratch, writes=self.ranks.first)
+        self.machine = this_machine(
+            architecture,
+            self.config.sequence_length,
+            self.ranks.device,
+            self.ranks.size,
+            self.config.precision,
+        )
         self.checkpoints = Checkpoints(scratch=self.ctx.scratch, ranks=self.ranks, log=self.ctx.log)
         self.saved, self.saving = time.monotonic(), 0.0
 
     def train(self) -> None:
         """Go from where things stand to the last step."""
-        self._continue_or_start()
+        found = self._continue()
+        trackers = open_trackers(
+            self.ctx.execution.trackers if self.ranks.first else (),
+            self.ctx.execution.tracking,
+            self.ctx.scratch.name,
+            self.step + 1,
+            self.ctx.log,
+        )
+        self.journal = Journal(ledger=self.ledger, trackers=trackers, log=self.ctx.log, machine=self.machine)
+        if not found:
+            self._measure_and_steer(first=True)
         self.module.train()
+        self.journal.begin()
         with self.ctx.track("train", self.config.num_steps, "steps", self.step) as ticker:
             while self.step < self.config.num_steps and not self.stopped:
                 before = self.step
                 note = self._train_step()
                 ticker.advance(self.step - before, note)
         self.checkpoints.close()
+        trackers.close()
 
     def averaged(self) -> AbstractContextManager[None]:
         """Return a block inside of which the model has its mean weights, where it has any."""
@@ -183,19 +208,18 @@ class Trainer:
             **({"stopped": self.stopped} if self.stopped else {}),
         }
 
-    def _continue_or_start(self) -> None:
+    def _continue(self) -> bool:
+        """Stand where the newest checkpoint stood; return whether there is one."""
         found = self.checkpoints.latest()
         self.ledger.cut(found.step if found else -1)
-        if found is None:
-            self._measure_and_steer(first=True)
-            return
-        found.load(self.tensors)
-        self._restore(found)
-        self.ctx.log.info("continues after step %d of %d", self.step, self.config.num_steps)
+        if found:
+            found.load(self.tensors)
+            self._restore(found)
+            self.ctx.log.info("continues after step %d of %d", self.step, self.config.num_steps)
+        return bool(found)
 
     def _train_step(self) -> str:
         """Take one optimizer step and all that is due after it; return what to show of it."""
-        started = time.monotonic()
         served = self.pacing.place(self.sampler.next(self.config.sequences_per_step))
         loss, tokens, stop, save = self._forward_backward(served)
         norm = clip(self.model, self.config.optimizer.clip_norm)
@@ -209,16 +233,20 @@ class Trainer:
         self.tokens += tokens
         if finite and self.average:
             self.average.update(self.step, self.step * size)
-        self._record(served, loss, rate, norm)
-        seconds = time.monotonic() - started
-        self.ledger.add("times", {"step": self.step, "seconds": seconds, "tokens_per_second": tokens / seconds})
+        self.journal.clock.lap("optimizer")
+        row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+        told = self.journal.step(row, tokens)
+        self.journal.served(self.step, served, self.streams)
+        self._note_events()
+        self.journal.clock.lap("logging")
+        rolls_back = self.watch.see(loss, finite)
         if not finite:
             self._skip(loss, norm, served)
-        if self.watch.see(loss, finite):
+        if rolls_back:
             self._roll_back(loss)
         else:
             self._decide_and_save(stop, save)
-        return f"loss {loss:.3f}, {tokens / seconds:,.0f} tokens/s"
+        return told
 
     def _forward_backward(self, served: Served) -> tuple[float, int, bool, bool]:
         """Leave the gradient of this step's mean loss; return the loss, its tokens, and whether to stop and to save.
@@ -227,9 +255,11 @@ class Trainer:
         """
         predicted = max(1, num_predicted(self.streams, served))
         batch = make_batch(self.streams, self._mine(served), self.config.sequence_length)
+        self.journal.clock.lap("data")
         total = self._accumulate(batch, self.ranks.size / predicted)
         asked, due = self.stop.asked(), self._is_time_to_save()
         total, tokens, stop, save = self.ranks.sum([total, batch.num_tokens, asked, due and self.ranks.first])
+        self.journal.clock.lap("forward_backward")
         return total / predicted, int(tokens), stop > 0, save > 0
 
     def _mine(self, served: Served) -> Sequence[tuple[StreamKey, int] | None]:
@@ -252,19 +282,6 @@ class Trainer:
             total += float(loss.detach())
         return total
 
-    def _record(self, served: Served, loss: float, rate: float, norm: float) -> None:
-        row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
-        self.ledger.add("steps", row)
-        self.ledger.add(
-            "served",
-            *(
-                {"step": self.step, "stream": str(key), "sequence": number, "id": id_, "start": start, "stop": stop}
-                for key, number in served
-                for id_, start, stop in self.streams[key].named_pieces(number)
-            ),
-        )
-        self._note_events()
-
     def _skip(self, loss: float, norm: float, served: Served) -> None:
         """Count and note a step that changed nothing.
 
@@ -275,9 +292,9 @@ class Trainer:
         ids = dict.fromkeys(piece[0] for key, number in served for piece in self.streams[key].named_pieces(number))
         what = f"loss {loss}, gradient norm {norm}; documents of this step: {list(ids)}"
         self._note("", "skipped", what)
-        if self.watch.skipped >= self.config.safety.max_skipped:
+        if self.watch.skipped > self.config.safety.max_skipped:
             raise RegraftError(
-                f"step {self.step}: {what}. This is step {self.watch.skipped + 1} on end without a finite gradient "
+                f"step {self.step}: {what}. This is step {self.watch.skipped} on end without a finite gradient "
                 f"(max_skipped is {self.config.safety.max_skipped}). Lower the learning rate, train in float32, or "
                 "look at these documents."
             )
@@ -318,7 +335,8 @@ class Trainer:
             self._measure_and_steer()
         elif last:
             with self.averaged():
-                self._log_held_out()
+                self._measure()
+        self.journal.clock.lap("evaluation")
         if self.config.keeps(self.step):
             with self.averaged():
                 self.export(self.ctx.scratch / KEPT / f"step-{self.step:09d}" / "model")
@@ -331,12 +349,13 @@ class Trainer:
             self.checkpoints.keep = {self.step}
         if stop or save or is_anchor:
             self._save()
+        self.journal.clock.lap("checkpoint")
         if stop:
             self.checkpoints.close()
             raise Interrupted(f"stopped after step {self.step} of {self.config.num_steps}, which is saved")
 
     def _measure_and_steer(self, first: bool = False) -> None:
-        measured = self._log_held_out()
+        measured = self._measure()
         shares, ended = self.sampler.shares, self.sampler.ended
         if first:
             steered = start(self.config, shares, ended, measured)
@@ -347,8 +366,7 @@ class Trainer:
         self.pacing.observe(measured)
         self._note_events()
         effective = {str(key): share for key, share in self.sampler.effective_shares.items()}
-        rows = ({"step": self.step, "effective_share": effective[row["stream"]], **row} for row in steered.rows)
-        self.ledger.add("shares", *rows)
+        self.journal.shares(self.step, steered.rows, effective)
         if steered.verdict and steered.verdict.reason:
             self._heed(steered.verdict)
 
@@ -356,26 +374,11 @@ class Trainer:
         self._note("", "stopped" if verdict.stop else "guarded", verdict.reason)
         self.stopped = verdict.reason if verdict.stop else ""
 
-    def _log_held_out(self) -> Mapping[StreamKey, Measured]:
-        """Measure the held-out loss, note it and return it."""
+    def _measure(self) -> Mapping[StreamKey, Measured]:
+        """Measure the held-out loss, tell it and return it."""
         measured = self.validation.measure(self.module, self.ranks)
         reshard(self.module)
-        self.ledger.add(
-            "held_out",
-            *(
-                {
-                    "step": self.step,
-                    "language": key.language,
-                    "source": key.source,
-                    "topic": key.topic,
-                    "loss": m.loss,
-                    "tokens": m.tokens,
-                    "documents": len(m.losses),
-                    "error": standard_error(m.losses, m.lengths),
-                }
-                for key, m in measured.items()
-            ),
-        )
+        self.journal.held_out(self.step, measured)
         return measured
 
     def _note_events(self) -> None:
@@ -387,8 +390,7 @@ class Trainer:
         self.pacing.events = []
 
     def _note(self, stream: str, what: str, detail: str) -> None:
-        self.ctx.log.info("%s %s: %s", stream or "training", what, detail)
-        self.ledger.add("events", {"step": self.step, "stream": stream, "what": what, "detail": detail})
+        self.journal.note(self.step, stream, what, detail)
 
     def _save(self) -> None:
         started = time.monotonic()

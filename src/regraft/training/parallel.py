@@ -16,9 +16,9 @@ import torch.distributed as dist
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
-from transformers import PreTrainedModel
 
 from regraft.core import ConfigError
+from regraft.lm.architecture import decoder_layers
 from regraft.lm.loss import CausalLoss, Precision
 
 T = TypeVar("T")
@@ -108,18 +108,6 @@ def layout_of(parallel: Literal["auto", "ddp", "fsdp"], ranks: Ranks) -> Layout:
     return parallel
 
 
-def decoder_layers(model: PreTrainedModel) -> torch.nn.ModuleList:
-    """Return the repeated layers of a decoder: the longest list of modules of one class.
-
-    Raises:
-        ConfigError: the model has none.
-    """
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len({type(x) for x in m}) == 1]
-    if not lists:
-        raise ConfigError(f"{type(model).__name__} has no repeated layers that could be sharded or compiled.")
-    return max(lists, key=len)
-
-
 def spread(objective: CausalLoss, layout: Layout, device: torch.device, precision: Precision) -> torch.nn.Module:
     """Return the module to call in place of `objective`, its parameters laid out over the processes, on `device`.
 
@@ -141,14 +129,15 @@ def spread(objective: CausalLoss, layout: Layout, device: torch.device, precisio
 
 @contextmanager
 def accumulating(module: torch.nn.Module, last: bool) -> Generator[None]:
-    """Inside the block a backward pass sums gradients over processes only if it is the last of its step."""
+    """Inside the block a backward pass under DDP sums gradients over processes only if it is the last of its step.
+
+    FSDP2 sums after each one: else every process would hold the whole gradient in fp32, 30 GiB for 8 B parameters.
+    """
     if isinstance(module, DistributedDataParallel) and not last:
         with module.no_sync():
             yield
-        return
-    if isinstance(module, FSDPModule):
-        module.set_requires_gradient_sync(last)
-    yield
+    else:
+        yield
 
 
 def reshard(module: torch.nn.Module) -> None:
