@@ -20,7 +20,7 @@ from regraft.lm.tiny import TinyConfig, make_tiny
 from regraft.mixture.controllers import Bounds, TopicPerplexity
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.recipes import SAMPLES
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 
 TOPICS = ("one", "two", "three")

@@ -27,7 +27,7 @@ from regraft.mixture.controllers import Bounds, Controller, ExcessLoss, Fixed, O
 from regraft.mixture.curriculum import Ascending, Buckets, Descending, Order, Shuffled, WarmupThenRandom
 from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
 from regraft.mixture.shares import Group, Mixture, Source
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 
 LANGUAGES = ("zh", "en")

@@ -16,7 +16,9 @@ from regraft.corpus import tables
 from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.averaging import Ema
+from regraft.training.batch_ramp import BatchRamp
 from regraft.training.history import documents_of_step, steps_of_document
+from regraft.training.kept import KeptConfig, take_kept
 from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 from regraft.training.trainable import Lora, Only
@@ -367,15 +369,23 @@ def test_models_are_kept_on_the_way_and_the_last_is_their_mean(tmp_path: Path, t
 
     from regraft.lm.load import load_model
 
-    _, artifact = made(tmp_path, keep_every=4 * 128, average=Ema(decay=0.5, every_steps=4))
+    kept = training(keep_every=4 * 128, average=Ema(decay=0.5, every_steps=4))
+    run([kept], Store(tmp_path), ONE)
+    artifact = Store(tmp_path).resolve("train")
     folders = {step: artifact.file(f"kept/step-{step:09d}/model") for step in (4, 8, 12)}
     assert sorted(p.name for p in artifact.file("kept").iterdir()) == [f"step-{step:09d}" for step in folders]
+    taken = take_kept.step("kept", KeptConfig(step=8), model=kept)
+    run([taken], Store(tmp_path), ONE)
+    stable = load_model(Store(tmp_path).resolve("kept").file("model")).state_dict()
     means = {step: load_model(folder).state_dict() for step, folder in folders.items()}
     last = load_model(artifact.file("model")).state_dict()
     plain = load_model(trained[1].file("model")).state_dict()
     for name, weight in last.items():
         assert torch.equal(weight, means[12][name])
     weight = "model.norm.weight"
+    assert torch.equal(stable[weight], means[8][weight])
+    with pytest.raises(StepFailed, match=r"kept no model after step 5; it kept \[4, 8, 12\]"):
+        run([take_kept.step("other", KeptConfig(step=5), model=taken.inputs["model"])], Store(tmp_path), ONE)
     assert not torch.equal(last[weight], plain[weight])
     assert rows(artifact, tables.STEPS_FILE) == rows(trained[1], tables.STEPS_FILE)  # averaging changes no step
 
@@ -405,3 +415,19 @@ def test_low_rank_additions_are_merged_into_a_plain_model(tmp_path: Path) -> Non
     assert changed == {name for name in after if "_proj." in name}
     held_out = [row["loss"] for row in rows(artifact, tables.HELD_OUT_FILE) if row["topic"] == "trees"]
     assert sum(held_out[-2:]) < sum(held_out[:2])
+
+
+def test_a_batch_ramp_begins_with_small_steps(tmp_path: Path) -> None:
+    ramp = BatchRamp(start=1, increase=1, tokens=6 * 64)
+    _, artifact = made(tmp_path, batch_ramp=ramp, num_decisions=0, sequences_per_step=3, tokens=24 * 64)
+    sizes = Counter(
+        step for step, *_ in {(r["step"], r["stream"], r["sequence"]) for r in rows(artifact, tables.SERVED_FILE)}
+    )
+    assert [sizes[step] for step in sorted(sizes)] == [1, 1, 1, 2, 2, *[3] * 6]
+    assert artifact.manifest.metrics["sequences"] == sum(sizes.values())
+
+
+def test_documents_that_fit_are_not_cut_by_best_fit(tmp_path: Path) -> None:
+    _, artifact = made(tmp_path, packing="best_fit", sequence_length=128, tokens=12 * 128, num_decisions=0)
+    pieces = Counter(row["id"] for row in rows(artifact, tables.SERVED_FILE))
+    assert max(pieces.values()) == 1

@@ -31,7 +31,7 @@ from regraft.synthesis.prompts import SCIENCE_QA_BRIEF
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.snippets import SnippetRule
 from regraft.synthesis.templates import TemplateQaConfig, template_qa
-from regraft.training.schedule import WarmupStable
+from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 
 SMOLLM2 = PackageConfig(

@@ -17,7 +17,7 @@ def training_figures(
             by_source[found[0].name, _label(found[1])] += served.get(str(key), 0)
     figures: dict[str, int | float | str] = {}
     for group in config.mixture.groups:
-        total = config.num_steps * config.tokens_per_step * group.share
+        total = config.plan.tokens * group.share
         figures[f"planned.{group.name}"] = round(total)
         figures[f"served.{group.name}"] = sum(by_source[group.name, _label(source)] for source in group.sources)
         for source in group.sources:

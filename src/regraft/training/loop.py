@@ -41,7 +41,7 @@ from regraft.training.machine import peak_memory, this_machine
 from regraft.training.optimizer import build_optimizer, clip, take_step
 from regraft.training.pacing import Pacing
 from regraft.training.parallel import Ranks, accumulating, joined, layout_of, reshard, spread
-from regraft.training.preflight import check_budget, check_disjoint
+from regraft.training.preflight import check_budget, check_disjoint, tell_packing
 from regraft.training.safety import Watch
 from regraft.training.signals import CONTROL_FILE, Stop, stop_on_signal
 from regraft.training.steering import Steering, start, steer
@@ -90,7 +90,10 @@ def open_training(config: TrainConfig, ctx: Context, ranks: Ranks, stop: Stop) -
     consumed = consumed_tokens(ctx.input("model")) if config.leave_out_consumed else {}
     if consumed:
         ctx.log.info("what earlier trainings consumed of %d documents is left out", len(consumed))
-    streams = open_streams(folders, config.sequence_length, config.whole_sources, consumed, config.pacing)
+    streams = open_streams(
+        folders, config.sequence_length, config.whole_sources, consumed, config.pacing, config.packing
+    )
+    tell_packing(streams, ctx.log)
     check_budget(config, ctx.log, {key: len(stream) for key, stream in streams.items()})
     check_disjoint(TokenStore.open(ctx.input("held_out").path).ids, streams)
     held_out = ctx.input("held_out").path
@@ -142,6 +145,7 @@ class Trainer:
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
         self.average = WeightAverage(self.config.average, self.model, self.module) if self.config.average else None
         self.tensors = training_tensors(self.model, self.optimizer, self.average)
+        self.plan = self.config.plan
         self.supply = {key: len(stream) for key, stream in self.streams.items()}
         self.sampler = Sampler(self.config.mixture, self.supply)
         self.pacing = Pacing(self.config.pacing, self.streams, self.validation)
@@ -173,8 +177,8 @@ class Trainer:
             self._measure_and_steer(first=True)
         self.module.train()
         self.journal.begin()
-        with self.ctx.track("train", self.config.num_steps, "steps", self.step) as ticker:
-            while self.step < self.config.num_steps and not self.stopped:
+        with self.ctx.track("train", self.plan.num_steps, "steps", self.step) as ticker:
+            while self.step < self.plan.num_steps and not self.stopped:
                 before = self.step
                 note = self._train_step()
                 ticker.advance(self.step - before, note)
@@ -198,10 +202,10 @@ class Trainer:
         return training_figures(self.config, self.ledger.served, self.streams) | {
             "steps": self.step,
             "tokens": self.tokens,
-            "sequences": self.step * self.config.sequences_per_step,
+            "sequences": self.plan.tokens_before(self.step) // self.config.sequence_length,
             **parameter_counts(self.model),
             "left_out_documents": self.num_left_out,
-            "padding_tokens": self.step * self.config.tokens_per_step - self.tokens,
+            "padding_tokens": self.plan.tokens_before(self.step) - self.tokens,
             "exhausted_streams": len({event.stream for event in self.sampler.events if event.what == "ended"}),
             "skipped_steps": self.skipped,
             "rollbacks": self.watch.rollbacks,
@@ -215,16 +219,16 @@ class Trainer:
         if found:
             found.load(self.tensors)
             self._restore(found)
-            self.ctx.log.info("continues after step %d of %d", self.step, self.config.num_steps)
+            self.ctx.log.info("continues after step %d of %d", self.step, self.plan.num_steps)
         return bool(found)
 
     def _train_step(self) -> str:
         """Take one optimizer step and all that is due after it; return what to show of it."""
-        served = self.pacing.place(self.sampler.next(self.config.sequences_per_step))
+        served = self.pacing.place(self.sampler.next(self.plan.sequences_of(self.step)))
         loss, tokens, stop, save = self._forward_backward(served)
         norm = clip(self.model, self.config.optimizer.clip_norm)
-        size = self.config.tokens_per_step
-        rate = self.config.schedule.learning_rate((self.step + 1) * size, self.config.num_steps * size)
+        consumed = self.plan.tokens_before(self.step + 1)
+        rate = self.config.schedule.learning_rate(consumed, self.plan.tokens)
         finite = math.isfinite(loss) and math.isfinite(norm)
         if finite:
             take_step(self.optimizer, rate)
@@ -232,7 +236,7 @@ class Trainer:
         self.step += 1
         self.tokens += tokens
         if finite and self.average:
-            self.average.update(self.step, self.step * size)
+            self.average.update(self.step, consumed)
         self.journal.clock.lap("optimizer")
         row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
         told = self.journal.step(row, tokens)
@@ -330,7 +334,7 @@ class Trainer:
         )
 
     def _decide_and_save(self, stop: bool, save: bool) -> None:
-        last = self.step == self.config.num_steps
+        last = self.step == self.plan.num_steps
         if self.step in self.config.decision_steps:
             self._measure_and_steer()
         elif last:
@@ -352,7 +356,7 @@ class Trainer:
         self.journal.clock.lap("checkpoint")
         if stop:
             self.checkpoints.close()
-            raise Interrupted(f"stopped after step {self.step} of {self.config.num_steps}, which is saved")
+            raise Interrupted(f"stopped after step {self.step} of {self.plan.num_steps}, which is saved")
 
     def _measure_and_steer(self, first: bool = False) -> None:
         measured = self._measure()

@@ -22,7 +22,7 @@ def check_budget(config: TrainConfig, log: logging.Logger, supply: Mapping[Strea
         RegraftError: all sources together hold too little, or one does under `exhausted="stop"`.
     """
     initial_shares(config.mixture, supply)
-    asked = config.num_steps * config.sequences_per_step
+    asked = config.plan.tokens // config.sequence_length
     short = [line for line in planned_budget(config.mixture, supply, asked) if line.shortfall]
     for line in short:
         log.warning(
@@ -40,6 +40,20 @@ def check_budget(config: TrainConfig, log: logging.Logger, supply: Mapping[Strea
             f"The budget asks for {asked:,} sequences and the sources hold {most:,}; too little of {names}. "
             "Train on fewer tokens, add documents, or let sources repeat (max_epochs)."
         )
+
+
+def tell_packing(streams: Mapping[StreamKey, PackedStream], log: logging.Logger) -> None:
+    """Say what packing costs: padding, and documents that are cut."""
+    reports = [stream.packing.report() for stream in streams.values()]
+    tokens, padding = sum(r.tokens for r in reports), sum(r.padding for r in reports)
+    documents, cut, too_long = (sum(getattr(r, name) for r in reports) for name in ("documents", "cut", "too_long"))
+    log.info(
+        "packed %s documents: %.1f %% padding, %s cut, %s of them longer than a sequence",
+        f"{documents:,}",
+        100 * padding / max(1, tokens + padding),
+        f"{cut:,}",
+        f"{too_long:,}",
+    )
 
 
 def check_disjoint(held_out: Iterable[str], streams: Mapping[StreamKey, PackedStream]) -> None:

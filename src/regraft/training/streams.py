@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from regraft.core import ConfigError
 from regraft.corpus.tokens import TokenStore
@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
     from regraft.corpus.packing import Packing
 
+    Ints = npt.NDArray[np.int64]
+
+PackingWay = Literal["concat", "best_fit"]
+"""How documents become sequences; see `corpus.packing`."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedStream:
     """A stream cut into sequences: its documents in order, and the pieces of them that each sequence holds."""
 
     store: TokenStore
-    rows: Sequence[int]
+    rows: "Ints"
     """Rows of the store's index, in order."""
-    skipped: Sequence[int]
+    skipped: "Ints"
     """Tokens at the start of each document that do not count."""
     packing: "Packing"
     measure: str = ""
@@ -40,7 +45,7 @@ class PackedStream:
     def pieces(self, sequence: int) -> list[tuple[int, int, int]]:
         """Return (row of the index, first token, end) of each piece of a document in a sequence."""
         return [
-            (self.rows[document], start + self.skipped[document], stop + self.skipped[document])
+            (int(self.rows[document]), start + int(self.skipped[document]), stop + int(self.skipped[document]))
             for document, start, stop in self.packing.pieces(sequence)
         ]
 
@@ -59,6 +64,7 @@ def open_streams(
     whole_sources: Sequence[str],
     consumed: Mapping[str, int] | None = None,
     gate: Gate | None = None,
+    packing: PackingWay = "concat",
 ) -> dict[StreamKey, PackedStream]:
     """Pack every stream of some TOKENS artifacts.
 
@@ -68,6 +74,7 @@ def open_streams(
         whole_sources: sources whose documents are never cut, question-answer pairs for instance.
         consumed: id of a document -> tokens at its start that do not count, since an earlier training had them.
         gate: its sources are packed bucket by bucket, where they have documents for so many.
+        packing: of all other sources.
 
     Raises:
         ConfigError: a stream occurs twice, or one that is gated has no difficulty or is not ordered by it.
@@ -79,36 +86,48 @@ def open_streams(
             key = StreamKey(language=language, source=source, topic=topic)
             if key in streams:
                 raise ConfigError(f"Two token artifacts hold the stream {key}; give their sources different names.")
-            levels = _levels(key, store, members.tolist(), gate) if gate and source in gate.sources else None
-            whole = source in whole_sources
-            streams[key] = _packed(store, members.tolist(), sequence_length, whole, consumed or {}, levels)
+            levels = _levels(key, store, members, gate) if gate and source in gate.sources else None
+            way = "whole" if source in whole_sources else packing
+            streams[key] = _packed(store, members, sequence_length, way, consumed or {}, levels)
     return streams
 
 
 def _packed(
     store: TokenStore,
-    members: Sequence[int],
+    members: "Ints",
     sequence_length: int,
-    whole: bool,
+    way: Literal["concat", "best_fit", "whole"],
     consumed: Mapping[str, int],
     levels: Levels | None,
 ) -> PackedStream:
     """Pack one stream, each bucket by itself: a document left for later has not begun in a bucket before."""
-    from regraft.corpus.packing import concat_and_cut, joined, keep_whole
+    import numpy as np
 
-    pack = keep_whole if whole else concat_and_cut
-    fresh = [consumed.get(store.ids[row], 0) < store.length[row] for row in members]
-    rows = [row for row, left in zip(members, fresh, strict=True) if left]
-    skipped = [consumed.get(store.ids[row], 0) for row in rows]
-    sizes = [int(store.length[row]) - skip for row, skip in zip(rows, skipped, strict=True)]
-    starts = [sum(fresh[:start]) for start in levels.starts] if levels else [0]
+    from regraft.corpus.packing import best_fit, concat_and_cut, joined, keep_whole
+
+    pack = {"concat": concat_and_cut, "best_fit": best_fit, "whole": keep_whole}[way]
+    skipped = _consumed(store, members, consumed)
+    fresh = skipped < store.length[members]
+    rows, skipped = members[fresh], skipped[fresh]
+    sizes = store.length[rows] - skipped
+    begun = np.concatenate([[0], np.cumsum(fresh)])  # fresh documents before each of the stream
+    starts = begun[list(levels.starts)].tolist() if levels else [0]
     spans = zip(starts, [*starts[1:], len(rows)], strict=True)
     parts = [pack(sizes[first:end], sequence_length) for first, end in spans]
     buckets = tuple(len(part) for part in parts) if levels else ()
     return PackedStream(store, rows, skipped, joined(parts, starts), store.measure, levels, buckets)
 
 
-def _levels(key: StreamKey, store: TokenStore, members: Sequence[int], gate: Gate) -> Levels | None:
+def _consumed(store: TokenStore, members: "Ints", consumed: Mapping[str, int]) -> "Ints":
+    """Return how many tokens of each document do not count."""
+    import numpy as np
+
+    if not consumed:
+        return np.zeros(len(members), np.int64)
+    return np.fromiter((consumed.get(store.ids[row], 0) for row in members.tolist()), np.int64, len(members))
+
+
+def _levels(key: StreamKey, store: TokenStore, members: "Ints", gate: Gate) -> Levels | None:
     if not store.measure:
         raise ConfigError(f"{key} is paced by held-out loss, but was tokenized without a difficulty; wire one there.")
     try:

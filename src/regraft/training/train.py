@@ -9,9 +9,10 @@ from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.pacing import Gate
 from regraft.mixture.shares import Mixture
 from regraft.training.averaging import Ema
+from regraft.training.batch_ramp import BatchRamp, StepPlan, plan_steps
 from regraft.training.optimizer import AdamW
 from regraft.training.safety import Safety
-from regraft.training.schedule import Schedule
+from regraft.training.schedules import Schedule
 from regraft.training.trainable import All, Trainable
 
 
@@ -65,6 +66,11 @@ class TrainConfig:
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     sequence_length: int = 512
     sequences_per_step: int = 2
+    batch_ramp: BatchRamp | None = None
+    """Smaller steps at the start; None: all steps are of one size."""
+    packing: Literal["concat", "best_fit"] = "concat"
+    """Of documents into sequences: end to end, cut where a sequence ends; or cut only where they are longer than a
+    sequence, with some padding."""
     whole_sources: tuple[str, ...] = ()
     """Sources whose documents are never cut, question-answer pairs for instance."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -78,6 +84,7 @@ class TrainConfig:
         for name in ("tokens", "sequence_length", "sequences_per_step"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        self.schedule.learning_rate(0, self.plan.tokens)  # it knows whether its phases fit
         if self.keep_every < 0:
             raise ConfigError(f"keep_every is {self.keep_every} tokens; it cannot be negative.")
         if not 0 <= self.num_decisions < self.num_steps:
@@ -118,17 +125,18 @@ class TrainConfig:
             raise ConfigError(f"validation.sources leaves out {sorted(unseen)}, which the guard protects.")
 
     @property
-    def tokens_per_step(self) -> int:
-        return self.sequence_length * self.sequences_per_step
+    def plan(self) -> StepPlan:
+        """All steps: how many, and of how many sequences each."""
+        return plan_steps(self.tokens, self.sequence_length, self.sequences_per_step, self.batch_ramp)
 
     @property
     def num_steps(self) -> int:
-        return -(-self.tokens // self.tokens_per_step)
+        return self.plan.num_steps
 
     def keeps(self, step: int) -> bool:
         """Say whether the model after `step` is kept."""
-        size = self.tokens_per_step
-        return bool(self.keep_every) and step * size // self.keep_every > (step - 1) * size // self.keep_every
+        before, now = self.plan.tokens_before(step - 1), self.plan.tokens_before(step)
+        return bool(self.keep_every) and now // self.keep_every > before // self.keep_every
 
     @property
     def decision_steps(self) -> tuple[int, ...]:
@@ -139,10 +147,8 @@ class TrainConfig:
 
 def describe(config: TrainConfig) -> str:
     """Return the token budget in words, for `regraft plan`."""
-    groups = " : ".join(
-        f"{g.name} {g.share * config.num_steps * config.tokens_per_step:,.0f}" for g in config.mixture.groups
-    )
-    return f"{config.num_steps} steps, {config.num_steps * config.tokens_per_step:,} tokens ({groups})"
+    groups = " : ".join(f"{g.name} {g.share * config.plan.tokens:,.0f}" for g in config.mixture.groups)
+    return f"{config.num_steps} steps, {config.plan.tokens:,} tokens ({groups})"
 
 
 @stage(
