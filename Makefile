@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEER := bench/.venv-datatrove
 
-.PHONY: quickstart test slow check format bench clean
+ROOMS := core corpus lm mixture curation synthesis training evaluation report recipes
+
+.PHONY: quickstart test slow check format bench docs clean
 
 quickstart: $(READY)  ## the whole method on real text, then one HTML report
 	$(BIN)/regraft run quickstart
@@ -24,6 +26,10 @@ check: $(READY)  ## format, lint, types, import rule
 
 bench: $(READY) $(PEER)/.ready  ## the claims, side by side with datatrove; hours on a machine that does nothing else
 	$(BIN)/python -m bench
+
+docs: $(READY)  ## the reference of every room, as HTML in docs/site
+	$(BIN)/pdoc regraft $(ROOMS:%=regraft.%) --docformat google --output-directory docs/site
+	@echo "docs/site/index.html"
 
 format: $(READY)
 	$(BIN)/ruff format .
