@@ -172,9 +172,9 @@ def test_the_documents_of_an_input_are_all_accounted_for(tmp_path: Path) -> None
         writer.keep(first)
         writer.leave()
         writer.put(third, Reject("short"))
-        assert writer.tally.checked("split", 3)["other_part"] == 1
-        with pytest.raises(RegraftError, match="read 4 documents, but kept 1, rejected 1 and left 1"):
-            writer.tally.checked("split", 4)
+    assert writer.tally.checked("split", 3, tmp_path)["other_part"] == 1
+    with pytest.raises(RegraftError, match="read 4 documents, but kept 1, rejected 1 and left 1"):
+        writer.tally.checked("split", 4, tmp_path)
 
 
 def test_a_key_that_is_no_column_is_an_error() -> None:
@@ -185,7 +185,11 @@ def test_a_key_that_is_no_column_is_an_error() -> None:
 
 
 def test_nothing_kept_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StepFailed, match=r"read 1 documents and kept none: \{'rejected.short': 1\}"):
-        make(shout.step("loud", Loud(), docs=corpus([Document(id="a", text="x", source="s")])), tmp_path)
+    given = [Document(id="bad", text="bad\nword", source="s"), *(Document(id=i, text=i, source="s") for i in "xy")]
+    with pytest.raises(StepFailed) as failed:
+        make(shout.step("loud", Loud(), docs=corpus(given)), tmp_path)
+    said = str(failed.value)
+    assert "read 3 documents and kept none: {'rejected.error': 1, 'rejected.short': 2}." in said
+    assert "For instance, as short: x (1 characters): x\n`regraft rejects` shows more." in said
     with pytest.raises(StepFailed, match="the input is empty"):
         make(shout.step("loud", Loud(), docs=corpus([])), tmp_path)

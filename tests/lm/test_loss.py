@@ -11,15 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
 from regraft.core import ConfigError, RegraftError
-from regraft.lm.loss import (
-    IGNORED,
-    chunked_cross_entropy,
-    document_losses,
-    leak_self_test,
-    position_losses,
-    sequence_loss,
-    token_losses,
-)
+from regraft.lm.cross_entropy import IGNORED, chunked_cross_entropy, token_losses
+from regraft.lm.loss import document_losses, leak_self_test, position_losses, sequence_loss
 from regraft.lm.loss_store import LossStore
 
 

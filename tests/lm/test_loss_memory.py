@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from regraft.core.provenance import peak_memory_bytes, reset_peak_memory
-from regraft.lm.loss import CHUNK_LOGITS, document_losses, token_losses
+from regraft.lm.cross_entropy import CHUNK_LOGITS, summed_loss, token_losses
+from regraft.lm.loss import document_losses
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak cannot be reset here")
 

@@ -10,11 +10,13 @@ from tokenizers import Tokenizer
 
 from regraft.core import ConfigError, Execution, Silent, Step, StepFailed, Store, run
 from regraft.corpus import tables
+from regraft.corpus.document import Document
 from regraft.lm.load import load_model, load_tokenizer
 from regraft.lm.loss import document_losses
 from regraft.lm.tiny import TinyConfig, make_tiny, tiny_model_folder
 from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
 from regraft.mixture.prefixes import prefix_of
+from tests.corpus.given import corpus as given_corpus
 from tests.mixture.conftest import DEBIAN, NETWORK, annotation, corpus, make
 
 DOCS = (("zh", DEBIAN), ("en", NETWORK), ("zh", ""), ("zh", DEBIAN * 20), ("", "?"))
@@ -71,7 +73,7 @@ def test_the_same_scores_come_out_after_a_crash(tmp_path: Path) -> None:
     store = Store(tmp_path / "cut" / "store")
     with pytest.raises(Killed):
         run([step(batch_tokens=100)], store, Execution(cache=tmp_path), KillAfterOneBatch())
-    assert [len(path.read_text().splitlines()) for path in store.root.rglob("losses.jsonl")] == [1]
+    assert [len(path.read_text().splitlines()) for path in store.root.glob(".scratch/*/*.jsonl")] == [1]
     again = make(step(batch_tokens=100), tmp_path / "cut")
     assert again.manifest.content_digest == whole.manifest.content_digest
 
@@ -117,3 +119,40 @@ def test_the_speed_is_kept_apart_from_what_is_found(tmp_path: Path) -> None:
     speed = json.loads(artifact.file("timing/scoring.json").read_text("utf-8"))
     assert speed["tokens"] == artifact.manifest.metrics["scored_tokens"]
     assert not any("second" in name for name in artifact.manifest.metrics)
+
+
+def test_shards_are_scored_one_after_the_other_and_nothing_else_changes(tmp_path: Path) -> None:
+    documents = [Document(id=f"d{i}", text=text, source="s", language=code) for i, (code, text) in enumerate(DOCS * 3)]
+    config = DifficultyConfig(languages=("zh",), max_tokens=200)
+    one, many = (
+        score_difficulty.step("difficulty", config, docs=given_corpus(documents, per_shard=n), model=TINY)
+        for n in (100, 4)
+    )
+    store = Store(tmp_path / "many" / "store")
+    with pytest.raises(Killed):
+        run([many], store, Execution(cache=tmp_path), KillAfterOneBatch())
+    assert [path.name for path in store.root.glob(".scratch/*/*.jsonl")] == ["00000.jsonl"]
+    found = [annotation(make(step, tmp_path / name), tables.LOSSES) for step, name in ((one, "one"), (many, "many"))]
+    assert [row["id"] for row in found[1]] == [document.id for document in documents]
+    for whole, cut in zip(*found, strict=True):
+        assert (whole["tokens"], whole["bytes"]) == (cut["tokens"], cut["bytes"])
+        assert whole["loss"] == pytest.approx(cut["loss"], rel=1e-4)
+
+
+def test_of_a_long_text_no_more_is_tokenized_than_is_needed(tokenizer: Tokenizer) -> None:
+    read: list[int] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tokenizer, name)
+
+        def encode(self, text: str, **settings: Any) -> Any:
+            read.append(len(text))
+            return tokenizer.encode(text, **settings)
+
+    wide = (DEBIAN + " " * 9000) * 30
+    for text, most in ((DEBIAN * 3000, 20_000), (wide, len(wide))):
+        read.clear()
+        prefix = prefix_of(text, Counting(), "<|endoftext|>", 200)  # pyright: ignore[reportArgumentType]
+        assert prefix.ids == [0, *tokenizer.encode(text).ids[:200]]
+        assert max(read) <= most

@@ -4,11 +4,13 @@ from pathlib import Path
 import pytest
 
 from regraft.cli import main
-from regraft.core import Store, latest_run
+from regraft.core import StepFailed, Store, latest_run
+from regraft.core import run as run_steps
 from regraft.corpus import tables
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.tiny import TinyConfig, make_tiny
 from regraft.recipes import SAMPLES
+from tests.core.stages import FailConfig, fail_halfway
 from tests.corpus.given import make
 
 CHAPTER = (
@@ -77,3 +79,67 @@ def test_wrong_calls_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixtur
     data = str(SAMPLES / "debian" / "en")
     assert main(["run", "curate", "--store", str(tmp_path), "--input", data, "--format", "warc"]) == 2
     assert "no file in" in capsys.readouterr().err
+    assert main(["plan", "curate", "--store", str(tmp_path), "--language", "chinese"]) == 2
+    assert "language is 'chinese'; give its code in ISO 639, such as 'en' or 'zh'." in capsys.readouterr().err
+
+
+def test_the_rejects_of_a_step_that_kept_nothing_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text(json.dumps({"body": CHAPTER}) + "\n")
+    call = [
+        "run",
+        "curate",
+        "--store",
+        str(tmp_path / "store"),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--format",
+        "jsonl",
+    ]
+    call += ["--input", str(data)]
+    assert main([*call, "--text", "txet"]) == 1
+    failed = capsys.readouterr().err
+    assert "For instance, as missing_field: data.jsonl:1 (no text 'txet' in ['body'])" in failed
+    folder = next((tmp_path / "store").glob(".failed-ingest-*"))
+    for target in ("", "corpus/raw", str(folder), folder.name.removeprefix(".failed-")):
+        assert main(["rejects", *([target] if target else []), "--store", str(tmp_path / "store")]) == 0
+        shown = capsys.readouterr().out
+        assert "corpus/raw failed" in shown
+        assert "missing_field: 1 (100.0% of what was read)\n      data.jsonl:1 (no text 'txet'" in shown
+    assert main([*call, "--text", "body"]) == 0
+    capsys.readouterr()
+    for target in ([], ["corpus/raw"]):
+        assert main(["rejects", *target, "--store", str(tmp_path / "store")]) == 0
+        assert capsys.readouterr().out.startswith("corpus/raw: 1 of 1 documents kept")
+
+
+def test_a_band_of_difficulty_is_kept_by_a_model_or_without_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.jsonl"
+    texts = [CHAPTER.replace("package", other) for other in ("module", "garden", "quorum", "letter")]
+    data.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    model = make(make_tiny.step("model", TinyConfig()), tmp_path)
+    call = ("--input", str(data), "--format", "jsonl", "--similarity", "1", "--no-lines", "--band", "0", "50")
+    by_model = (*call, "--tokenizer", str(model.path / "model"))
+    for more in (by_model, (*call, "--band-measure", "compression_ratio")):
+        store = run(tmp_path, *more)
+        assert len(rows(store, "corpus/band")) == 2
+        assert {row["reason"] for row in rows(store, "corpus/band", "rejects")} == {"difficulty_band"}
+    assert main(["plan", "curate", "--store", str(tmp_path / "store"), "--band", "0", "50"]) == 2
+    assert "band_measure 'loss_per_byte' needs a model" in capsys.readouterr().err
+
+
+def test_a_failure_without_rejects_hides_none_and_says_why_it_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = run(tmp_path, "--sample", "40", "--no-lines")
+    with pytest.raises(StepFailed):
+        run_steps([fail_halfway.step("bad", FailConfig())], store)
+    capsys.readouterr()
+    assert main(["rejects", "--store", str(store.root)]) == 0
+    assert capsys.readouterr().out.startswith("corpus/raw: 40 of 40 documents kept")
+    assert main(["rejects", "bad", "--store", str(store.root)]) == 1
+    assert "bad failed before it rejected anything" in capsys.readouterr().err

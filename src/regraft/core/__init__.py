@@ -16,7 +16,7 @@ from regraft.core.plan import Action, Planned, plan
 from regraft.core.runner import Run, latest_run, load_run, run
 from regraft.core.sources import RawFiles, SourceFile, sha256_of
 from regraft.core.stage import Context, Execution, Progress, Silent, Stage, Step, Ticker, many, optional, stage, walk
-from regraft.core.store import Store, lineage
+from regraft.core.store import Failure, Store, lineage
 
 __all__ = [
     "TIMING",
@@ -26,6 +26,7 @@ __all__ = [
     "ConfigError",
     "Context",
     "Execution",
+    "Failure",
     "FileRecord",
     "Interrupted",
     "Kind",

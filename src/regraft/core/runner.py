@@ -20,7 +20,7 @@ from regraft.core.plan import Action, Planned, plan
 from regraft.core.provenance import Clock, reset_peak_memory
 from regraft.core.sources import Hashes, check_unchanged
 from regraft.core.stage import Context, Execution, Progress, Silent, Step
-from regraft.core.store import Store
+from regraft.core.store import FAILURE, Store
 
 LOG = logging.getLogger("regraft")
 
@@ -174,7 +174,7 @@ def _kept_on_failure(item: Planned, out: Path, store: Store) -> Generator[None]:
         kept = store.failed(item.id)
         shutil.rmtree(kept, ignore_errors=True)
         out.rename(kept)
-        _write_error(kept, error)
+        _write_error(kept, item.step.name, error)
         raise StepFailed(_failure(item, error, kept)) from error
 
 
@@ -197,8 +197,10 @@ def _disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _write_error(kept: Path, error: Exception) -> None:
+def _write_error(kept: Path, step: str, error: Exception) -> None:
     try:
+        note = {"step": step, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
+        (kept / FAILURE).write_text(json.dumps(note), "utf-8")
         (kept / "error.txt").write_text("".join(traceback.format_exception(error)), "utf-8")
     except OSError:
         LOG.warning("could not write %s", kept / "error.txt")

@@ -4,13 +4,14 @@
 <store>/<stage>-<fingerprint12>/     an artifact
 <store>/.scratch/<artifact>/         what a long step needs to continue
 <store>/.tmp-<artifact>/             being written; never served
-<store>/.failed-<artifact>/          what a failed step wrote, with error.txt
+<store>/.failed-<artifact>/          what a failed step wrote, with error.txt and failed.json
 <store>/.locks/<artifact>.lock
 <store>/.runs/<time>-<recipe>.json   which artifact stood for which step in a run
 <store>/reports/                     for people
 ```
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,23 @@ from regraft.core.artifact import Artifact, artifact_id, open_artifact
 from regraft.core.errors import ArtifactError
 
 REPORTS = "reports"
+FAILED = ".failed-"
+FAILURE = "failed.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a failed step left behind."""
+
+    path: Path
+    step: str
+    ended: str
+    """UTC, ISO 8601."""
+
+    @property
+    def artifact(self) -> str:
+        """The id of what it would have made."""
+        return self.path.name.removeprefix(FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,14 @@ class Store:
         return self.root / f".tmp-{artifact}"
 
     def failed(self, artifact: str) -> Path:
-        return self.root / f".failed-{artifact}"
+        return self.root / f"{FAILED}{artifact}"
+
+    def failures(self) -> list[Failure]:
+        """Return what failed steps left that were not made since, the oldest first."""
+        notes = self.root.glob(f"{FAILED}*/{FAILURE}")
+        found = [Failure(path=note.parent, **json.loads(note.read_text("utf-8"))) for note in notes]
+        missing = (failure for failure in found if not self.path(failure.artifact).exists())
+        return sorted(missing, key=lambda failure: failure.ended)
 
     def lock(self, artifact: str) -> Path:
         return self.root / ".locks" / f"{artifact}.lock"

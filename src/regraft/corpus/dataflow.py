@@ -54,7 +54,7 @@ def collect(done: dict[str, Done], ctx: Context, stage: str, read: int) -> Metri
     tally = Tally()
     for piece in done.values():
         tally.update(piece.counts)
-    return tally.checked(stage, read)
+    return tally.checked(stage, read, ctx.out)
 
 
 @dataclass(frozen=True, slots=True)

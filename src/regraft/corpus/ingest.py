@@ -1,6 +1,7 @@
 """Raw files become a corpus. What cannot be read becomes a reject with its file and place."""
 
 import fnmatch
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ GROUP_BYTES = 64 * 1024**2
 GROUP_FILES = 1000
 """Raw bytes and files that one worker reads before it commits: what a crash can cost, but for a single large file."""
 
+_LANGUAGE = re.compile("[a-z]{2,3}")  # three letters where ISO 639-1 has no code
+
 Named = Sequence[tuple[str, Path]]
 
 
@@ -59,6 +62,8 @@ class IngestConfig:
             raise ConfigError("source is empty; name it.")
         if bool(self.members) == (self.files is not None):
             raise ConfigError(f"files is {self.files} and members {self.members!r}; give one of them.")
+        if self.language and not _LANGUAGE.fullmatch(self.language):
+            raise ConfigError(f"language is {self.language!r}; give its code in ISO 639, such as 'en' or 'zh'.")
         if self.sample < 0:
             raise ConfigError(f"sample is {self.sample}; it is a count, 0 for all.")
 

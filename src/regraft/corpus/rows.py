@@ -14,6 +14,8 @@ from regraft.corpus import tables
 from regraft.corpus.document import Changed, Document, Outcome, Reject, reject_row
 
 ROWS = 1000
+LINE = 150
+"""Characters of a rejected text that are shown in one line."""
 SHARD_BYTES = 32 * 1024**2
 """Of text, after which a new shard begins: what a worker does in seconds, and what a crash can cost."""
 
@@ -39,11 +41,14 @@ def num_documents(*corpora: Artifact) -> int:
 class Tally(Counter[str]):
     """The figures of a stage that makes a corpus; those of its shards add up to those of the stage."""
 
-    def checked(self, stage: str, read: int) -> Mapping[str, int]:
+    def checked(self, stage: str, read: int, out: Path) -> Mapping[str, int]:
         """Return the figures, in order; `read` is the number of documents that the stage was given.
 
+        `out` is the finished corpus.
+
         Raises:
-            RegraftError: kept, rejected and left do not add up to what was read, or nothing was kept.
+            RegraftError: kept, rejected and left do not add up to what was read, or nothing was kept; then the message
+                shows a document that was rejected for the most frequent reason.
         """
         kept, rejected, left = (self[key] for key in ("documents", "rejected", "other_part"))
         if kept + rejected + left != read:
@@ -52,9 +57,33 @@ class Tally(Counter[str]):
             )
         reasons = {key: count for key, count in sorted(self.items()) if "." in key}
         if not kept:
-            raise RegraftError(f"{stage} read {read} documents and kept none: {reasons or 'the input is empty'}.")
+            what = f"{reasons}.{_example(out, self)}" if rejected else "the input is empty."
+            raise RegraftError(f"{stage} read {read} documents and kept none: {what}")
         plain = {key: self[key] for key in ("documents", "rejected", "bytes")}
         return {"documents_read": read, **plain, **({"other_part": left} if left else {}), **reasons}
+
+
+def rejects(corpus: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of what a corpus rejected, in order; none where it has no such tables."""
+    for path in sorted((corpus / tables.REJECTS_FOLDER).glob("*.parquet")):
+        for batch in tables.batches(path, tables.REJECTS, ROWS):
+            yield from batch.to_pylist()
+
+
+def rejected_as(row: Mapping[str, Any]) -> str:
+    """Return a row of `tables.REJECTS` as a line to read: which document, what was found, and how its text begins."""
+    text = " ".join(row["excerpt"].split())
+    shown = text if len(text) <= LINE else text[: LINE - 2] + " …"
+    detail = f" ({row['detail']})" if row["detail"] else ""
+    return f"{row['id']}{detail}: {shown}"
+
+
+def _example(out: Path, tally: Mapping[str, int]) -> str:
+    """Return lines with the first document that was rejected for the most frequent reason, and how to see more."""
+    most = max(sorted(key for key in tally if key.startswith("rejected.")), key=tally.__getitem__)
+    reason = most.removeprefix("rejected.")
+    first = next((row for row in rejects(out) if row["reason"] == reason), None)
+    return f"\nFor instance, as {reason}: {rejected_as(first)}\n`regraft rejects` shows more." if first else ""
 
 
 class CorpusWriter:

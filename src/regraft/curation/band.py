@@ -77,7 +77,7 @@ def select_band(config: BandConfig, ctx: Context) -> Metrics:
                     seen.add(document)
     _compare(compared["kept"][1], compared["dropped"][1], ctx)
     return {
-        **writer.tally.checked("select_band", len(ids)),
+        **writer.tally.checked("select_band", len(ids), ctx.out),
         "without_difficulty": sum(at is not None and not at.part for at in ranks),
         "documents_compared": count,
         **{f"{what}.{name}": x for name, (_, seen) in compared.items() for what, x in seen.figures().items()},

@@ -40,7 +40,7 @@ def sample_documents(config: SampleConfig, ctx: Context) -> Metrics:
                 writer.keep(document)
             else:
                 writer.leave()
-        return writer.tally.checked("sample_documents", num_documents(corpus))
+    return writer.tally.checked("sample_documents", num_documents(corpus), ctx.out)
 
 
 def choose(documents: Iterable[Document], config: SampleConfig) -> set[str]:

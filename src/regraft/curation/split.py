@@ -86,7 +86,7 @@ def split_documents(config: SplitConfig, ctx: Context) -> Metrics:
                 writer.leave()
                 continue
             writer.put(document, outcome)
-    metrics = writer.tally.checked("split_documents", len(members))
+    metrics = writer.tally.checked("split_documents", len(members), ctx.out)
     _check(metrics, config)
     kept = metrics["documents"]
     return {**metrics, "clusters": len(set(clusters)), **_figures(members, contained, kept, config)}

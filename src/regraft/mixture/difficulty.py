@@ -2,14 +2,12 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from regraft.core import ConfigError, Context, Kind, Metrics, stage
-
-NOT_SCORED = (0.0, 0, 0)
-"""Loss, tokens and bytes of a document in another language."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,60 +35,53 @@ class DifficultyConfig:
             raise ConfigError(f"max_tokens must not be negative, window and batch_tokens must be positive: {self}.")
 
 
-@stage(version=2, makes=Kind.ANNOTATION, docs=Kind.CORPUS, model=Kind.CHECKPOINT)
+@stage(version=3, makes=Kind.ANNOTATION, docs=Kind.CORPUS, model=Kind.CHECKPOINT)
 def score_difficulty(config: DifficultyConfig, ctx: Context) -> Metrics:
     """Annotate each document with its summed loss in nats under the model, rows as in the corpus.
 
-    A document in a language that is not scored has loss, tokens and bytes 0. Continues from the last finished batch.
+    A document in a language that is not scored has loss, tokens and bytes 0. A shard is in memory at a time. Continues
+    from the last finished batch.
     """
     from regraft.corpus import tables
     from regraft.lm.load import load_model, load_tokenizer
-    from regraft.lm.loss import document_losses
-    from regraft.lm.loss_store import LossStore
     from regraft.lm.threads import torch_threads
-    from regraft.mixture.prefixes import prefix_of
+    from regraft.mixture.score_shard import ShardScorer
 
-    folder = ctx.input("model").file("model")
-    docs = tables.read_shards(
-        ctx.input("docs").path, tables.DOCUMENTS_FOLDER, tables.DOCUMENTS, ["id", "text", "language"]
-    )
-    rows = _rows_in(config.languages, docs.column("language").to_pylist())
-    tokenizer, texts = load_tokenizer(folder), docs.column("text")
-    prefixes = [prefix_of(texts[i].as_py(), tokenizer, config.begin_token, config.max_tokens) for i in rows]
-    tokens, size = sum(prefix.num_scored for prefix in prefixes), sum(prefix.num_bytes for prefix in prefixes)
+    shards = tables.shards(ctx.input("docs").path, tables.DOCUMENTS_FOLDER)
+    languages = Counter[str]()
+    for path in shards:
+        languages.update(tables.read(path, tables.DOCUMENTS, ["language"])["language"].to_pylist())
+    scored = _num_scored(config.languages, languages)
+    folder, (loss, tokens, size) = ctx.input("model").file("model"), (0.0, 0, 0)
     started = time.monotonic()
-    with ctx.track("score difficulty", tokens, "tokens") as ticker, torch_threads(ctx.execution.workers):
-        losses = document_losses(
-            load_model(folder, device=ctx.execution.device),
-            [prefix.ids for prefix in prefixes],
-            batch_tokens=config.batch_tokens,
-            window=config.window,
-            precision=config.precision,
-            advance=ticker.advance,
-            store=LossStore(ctx.scratch / "losses.jsonl"),
-        )
+    with (
+        ctx.track("score difficulty", scored, "documents") as ticker,
+        torch_threads(ctx.execution.workers),
+        tables.Writer(ctx.out / tables.ANNOTATION_FILE, tables.LOSSES) as annotation,
+    ):
+        model = load_model(folder, device=ctx.execution.device)
+        scorer = ShardScorer(config, model, load_tokenizer(folder), ctx.scratch, ticker)
+        for path in shards:
+            rows = scorer(path)
+            annotation.write_rows(rows)
+            loss += sum(row["loss"] for row in rows)
+            tokens += sum(row["tokens"] for row in rows)
+            size += sum(row["bytes"] for row in rows)
     _note_speed(ctx, tokens, time.monotonic() - started)
-    found = {row: (loss, p.num_scored, p.num_bytes) for row, p, loss in zip(rows, prefixes, losses, strict=True)}
-    scores = (found.get(row, NOT_SCORED) for row in range(docs.num_rows))
-    lines = zip(docs.column("id").to_pylist(), scores, strict=True)
-    annotation = tables.table_of(
-        ({"id": i, "loss": x, "tokens": n, "bytes": b} for i, (x, n, b) in lines), tables.LOSSES
-    )
-    tables.write(ctx.out / tables.ANNOTATION_FILE, annotation, tables.LOSSES)
     return {
-        "documents": docs.num_rows,
-        "scored_documents": len(rows),
+        "documents": languages.total(),
+        "scored_documents": scored,
         "scored_tokens": tokens,
         "scored_bytes": size,
-        "nats_per_byte": sum(losses) / size if size else None,
+        "nats_per_byte": loss / size if size else None,
     }
 
 
-def _rows_in(languages: Sequence[str], given: Sequence[str]) -> list[int]:
-    rows = [i for i, language in enumerate(given) if language in languages]
-    if not rows:
-        raise ConfigError(f"No document is in {languages}; the corpus has {sorted(set(given))}. Name one of these.")
-    return rows
+def _num_scored(wanted: Sequence[str], given: Mapping[str, int]) -> int:
+    number = sum(given.get(language, 0) for language in set(wanted))
+    if not number:
+        raise ConfigError(f"No document is in {wanted}; the corpus has {sorted(given)}. Name one of these.")
+    return number
 
 
 def _note_speed(ctx: Context, tokens: int, seconds: float) -> None:

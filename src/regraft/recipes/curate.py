@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from regraft.core import RawFiles, Step
+from regraft.core import ConfigError, RawFiles, Step
 from regraft.corpus.ingest import (
     ArrowTable,
     HtmlPages,
@@ -15,6 +15,7 @@ from regraft.corpus.ingest import (
     ingest,
 )
 from regraft.corpus.tokens import TokenizeConfig, tokenize
+from regraft.curation.band import BandConfig, select_band
 from regraft.curation.contamination.decontaminate import DecontaminateConfig, decontaminate
 from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
 from regraft.curation.extraction.extract import ExtractConfig, extract_text
@@ -32,6 +33,8 @@ from regraft.curation.lines.deduplicate import LineConfig, deduplicate_lines
 from regraft.curation.privacy.redact import PrivacyConfig, redact_personal
 from regraft.curation.statistics import MeasureConfig, measure_documents
 from regraft.lm.backbone import BackboneConfig, import_backbone
+from regraft.mixture.difficulty import DifficultyConfig, score_difficulty
+from regraft.mixture.measures.measure import TextMeasuresConfig, measure_texts
 from regraft.recipes import SAMPLES
 
 Format = Literal["html", "warc", "jsonl", "parquet", "arrow", "text"]
@@ -63,6 +66,8 @@ def curate(
     benchmarks: str = "",
     benchmark_text: tuple[str, ...] = ("text",),
     redact: bool = True,
+    band: tuple[float, float] = (0.0, 100.0),
+    band_measure: str = "loss_per_byte",
     tokenizer: str = "",
     separator: str = "<|endoftext|>",
     sample: int = 0,
@@ -102,6 +107,12 @@ def curate(
         Fields of an item that are looked for, such as question, choices, answer.
     redact
         Replace e-mail addresses, phone numbers, ID numbers, IP addresses and keys by what they are.
+    band
+        Percentiles of difficulty, such as 0 20 for the easiest fifth, between which documents of each language and
+        source are kept; by default all are.
+    band_measure
+        loss_per_byte or loss_per_token, by the model that `tokenizer` names; or a measure without a model, such as
+        compression_ratio, lexical_diversity or reading_ease (English).
     tokenizer
         Transformers folder of the model to tokenize for; without it tokens are estimated, and none are written.
     separator
@@ -121,9 +132,15 @@ def curate(
         clean = decontaminate.step("corpus/decontaminated", DecontaminateConfig(), docs=clean, benchmarks=items)
     if redact:
         clean = redact_personal.step("corpus/clean", PrivacyConfig(), docs=clean)
-    if not tokenizer:
+    folder = RawFiles(root=tokenizer, pattern="*")
+    model = import_backbone.step("tokenizer", BackboneConfig(folder=folder)) if tokenizer else None
+    if band != (0.0, 100.0):
+        low, high = band
+        difficulty = _difficulty(band_measure, languages, separator, clean, model)
+        chosen = BandConfig(measure=band_measure, low=low, high=high)
+        clean = select_band.step("corpus/band", chosen, docs=clean, difficulty=difficulty)
+    if model is None:
         return [measure_documents.step("statistics", MeasureConfig(), docs=clean)]
-    model = import_backbone.step("tokenizer", BackboneConfig(folder=RawFiles(root=tokenizer, pattern="*")))
     ends = TokenizeConfig(begin_token="", end_token=separator)
     return [
         measure_documents.step("statistics", MeasureConfig(), docs=clean, model=model),
@@ -154,6 +171,22 @@ def _ingest(
 def _items(benchmarks: str, fields: tuple[str, ...]) -> IngestConfig:
     files = RawFiles(root=benchmarks, pattern=PATTERNS["jsonl"])
     return IngestConfig(source="benchmarks", reader=JsonLines(text=fields), files=files)
+
+
+def _difficulty(
+    measure: str, languages: tuple[str, ...], separator: str, docs: Step[Any], model: Step[Any] | None
+) -> Step[Any]:
+    """Return the step that measures how hard each document is.
+
+    Raises:
+        ConfigError: the measure is a loss, and there is no model.
+    """
+    if measure not in ("loss_per_byte", "loss_per_token"):
+        return measure_texts.step("difficulty", TextMeasuresConfig(), docs=docs)
+    if model is None:
+        raise ConfigError(f"band_measure {measure!r} needs a model: name its folder as tokenizer, or take another.")
+    scored = DifficultyConfig(languages=languages, begin_token=separator)
+    return score_difficulty.step("difficulty", scored, docs=docs, model=model)
 
 
 def _filters(languages: tuple[str, ...], fineweb: bool, c4: bool) -> tuple[Filter, ...]:

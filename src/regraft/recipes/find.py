@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core import ConfigError, Step
+from regraft.recipes.pointing import pointing_to
 
 Recipe = Callable[..., list[Step[Any]]]
 """A function of typed keyword parameters that returns steps."""
@@ -64,7 +65,8 @@ def _from_file(name: str) -> Recipe:
         raise ConfigError(f"{file} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
+    with pointing_to(path):
+        spec.loader.exec_module(module)
     found = getattr(module, function or path.stem, None)
     if not inspect.isfunction(found):
         functions = [n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__]

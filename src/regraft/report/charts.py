@@ -115,6 +115,26 @@ def areas(data: Data, *, x: str, y: str) -> str:
     return _svg(chart.properties(width=WIDTH, height=180))
 
 
+def grid(data: Data, *, x: str, y: str) -> str:
+    """Draw `value`, a share, as the shade of a square for each `x` and `y`, in the order in which these come."""
+    chart = (
+        alt.Chart(_values(data))
+        .mark_rect()
+        .encode(
+            x=alt.X(
+                "x:N", title=x, sort=_order(data, "x"), axis=alt.Axis(labelLimit=140, labelAngle=-40, orient="top")
+            ),
+            y=alt.Y("y:N", title=y, sort=_order(data, "y"), axis=alt.Axis(labelLimit=200)),
+            color=alt.Color(
+                "value:Q",
+                legend=None,  # a legend of shades refers to an id, which a page with several charts cannot keep
+                scale=alt.Scale(range=["#f0f0ec", PALETTE[0]], domain=[0, 1], interpolate="rgb"),
+            ),
+        )
+    )
+    return _svg(chart.properties(width=alt.Step(28), height=alt.Step(22)))
+
+
 def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row for JSON, which has no NaN; the mark of a missing value is left out."""
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}

@@ -46,8 +46,8 @@ def test_citations_go_but_their_line_stays() -> None:
     [
         (FIVE.replace("five", "lorem ipsum"), Reject("phrase", "'lorem ipsum' in a line")),
         (FIVE.replace("five", "f() {}"), Reject("phrase", "'{' in a line")),
-        (FIVE.rpartition("\n")[0], Reject("few_sentences", "4 in 2 lines that stay")),
-        ("", Reject("few_sentences", "0 in 0 lines that stay")),
+        (FIVE.rpartition("\n")[0], Reject("few_sentences", "4 sentences in 2 lines that stay; at least 5 asked for")),
+        ("", Reject("few_sentences", "0 sentences in 0 lines that stay; at least 5 asked for")),
     ],
 )
 def test_documents_that_are_dropped(text: str, expected: Reject) -> None:
@@ -61,7 +61,9 @@ def test_a_bracket_in_a_line_that_goes_anyway_does_no_harm() -> None:
 def test_chinese_lines_are_sentences_without_spaces() -> None:
     text = "嫁接是古老的方法。园丁都知道。\n老树保持力量！新枝结出果实？" + "很长" * 600 + "。"
     assert judged(text) == document(text)
-    assert judged(text, C4(min_sentences=6)) == Reject("few_sentences", "5 in 2 lines that stay")
+    assert judged(text, C4(min_sentences=6)) == Reject(
+        "few_sentences", "5 sentences in 2 lines that stay; at least 6 asked for"
+    )
 
 
 def test_lines_without_punctuation_can_stay() -> None:

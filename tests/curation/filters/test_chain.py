@@ -54,19 +54,20 @@ def filtered(tmp_path: Path, **settings: Any) -> Any:
 
 def test_the_stage_keeps_and_rejects_with_reasons(tmp_path: Path) -> None:
     made = filtered(tmp_path)
+    looks = f"said zh, looks like en with probability {detect(ENGLISH)[1]:.2f}; zh or en with at least 0.5 asked for"
     assert [(row["id"], row["text"]) for row in documents_of(made)] == [
         ("en", ENGLISH),
         ("zh", CHINESE),
         ("menu", ENGLISH),
     ]
     assert [(row["id"], row["reason"], row["detail"]) for row in rejects_of(made)] == [
-        ("mislabelled", "language", f"LanguageFilter: said zh, looks like en ({detect(ENGLISH)[1]:.2f})"),
-        ("short", "num_words", "GopherQuality: 25 words"),
-        ("twice", "repeated_lines", "GopherRepetition: 0.50 of the lines"),
+        ("mislabelled", "language", f"LanguageFilter: {looks}"),
+        ("short", "num_words", "GopherQuality: 25 words, marks not counted; at least 50 asked for"),
+        ("twice", "repeated_lines", "GopherRepetition: 0.50 of the lines stood there before; at most 0.3 allowed"),
     ]
     assert made.manifest.metrics["language.zh"] == 1
     assert made.manifest.metrics["changed.lines_without_punctuation"] == 1
-    assert (filter_documents.version, digest_of(made)) == (6, "56a842b6c1b040d1")
+    assert (filter_documents.version, digest_of(made)) == (7, "b78bd360d08e08db")
 
 
 OWN_FILTER = """

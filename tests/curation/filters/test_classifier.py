@@ -19,7 +19,7 @@ def test_documents_with_the_label_stay(tmp_path: Path) -> None:
     made = make(filter_documents.step("clean", FilterConfig(filters=filters), docs=docs), tmp_path)
     assert [row["id"] for row in documents_of(made)] == ["en", "lines"]
     assert [(row["id"], row["reason"], row["detail"]) for row in rejects_of(made)] == [
-        ("zh", "classifier_score", "ClassifierScore: 0.000")
+        ("zh", "classifier_score", "ClassifierScore: probability 0.000 of 'en'; at least 0.5 asked for")
     ]
 
 

@@ -40,17 +40,29 @@ def test_code_that_people_wrote_stays(text: str, language: str) -> None:
 @pytest.mark.parametrize(
     ("text", "language", "expected"),
     [
-        (PYTHON + "#" * 1001, "", Reject("long_line", "1001 characters")),
-        ("\n".join(["var x = 1;" * 12] * 3), "", Reject("long_lines", "120 characters in the mean")),
-        ("10x, 203, 3.14,\n" * 9, "C", Reject("few_letters", "0.06 of the characters")),
+        (PYTHON + "#" * 1001, "", Reject("long_line", "1,001 characters in the longest line; at most 1,000 allowed")),
+        (
+            "\n".join(["var x = 1;" * 12] * 3),
+            "",
+            Reject("long_lines", "120 characters a line in the mean; at most 100 allowed"),
+        ),
+        (
+            "10x, 203, 3.14,\n" * 9,
+            "C",
+            Reject("few_letters", "0.06 of the characters are letters; at least 0.25 asked for"),
+        ),
         ('<?xml version="1.0"?>\n<svg>path</svg>', "", Reject("xml", "in a file said to be of unknown language")),
         (
             "<html><script>grow(trees)</script><b>Root</b></html>",
             "html",
-            Reject("little_visible_text", "4 of 52 characters"),
+            Reject("little_visible_text", "4 of 52 characters are seen; at least 100 asked for"),
         ),
-        ('{"root": "old"}', "json", Reject("data", "json of 15 characters")),
-        ("- old root and young shoot\n" * 200, "YAML", Reject("data", "yaml of 5400 characters")),
+        ('{"root": "old"}', "json", Reject("data", "json of 15 characters; at least 50 asked for")),
+        (
+            "- old root and young shoot\n" * 200,
+            "YAML",
+            Reject("data", "yaml of 5400 characters; at most 5,000 allowed"),
+        ),
         ("\n \n", "", Reject("no_lines")),
     ],
 )

@@ -29,14 +29,16 @@ def test_tokens_are_counted_by_the_tokenizer_of_the_model(tmp_path: Path, tokeni
     made = make(filter_documents.step("clean", FilterConfig(filters=filters), docs=docs), tmp_path)
     assert [row["id"] for row in documents_of(made)] == ["long", "enough"]
     assert [(row["id"], row["reason"], row["detail"]) for row in rejects_of(made)] == [
-        ("short", "num_tokens", "MinTokens: 19 tokens")
+        ("short", "num_tokens", "MinTokens: 19 tokens; at least 20 asked for")
     ]
 
 
 def test_tokens_are_estimated_from_bytes_without_one() -> None:
     judge = MinTokens(min_tokens=3).opened({})
     assert judge.check(document("twelve bytes"), View("twelve bytes")) == document("twelve bytes")
-    assert judge.check(document("老树新"), View("老树新")) == Reject("num_tokens", "about 2 tokens")
+    assert judge.check(document("老树新"), View("老树新")) == Reject(
+        "num_tokens", "about 2 tokens; at least 3 asked for"
+    )
 
 
 def test_one_tokenizer_is_asked_for(tmp_path: Path) -> None:

@@ -41,8 +41,10 @@ def test_each_rule_drops_what_it_is_for(text: str, expected: str) -> None:
 
 
 def test_the_figure_is_in_the_detail() -> None:
-    assert judged(CHINESE[:74]) == Reject("num_words", "46 words")
-    assert judged("the and 1234 567 8901 " * 30) == Reject("alphabetic_words", "0.40 of the words have a letter")
+    assert judged(CHINESE[:74]) == Reject("num_words", "46 words, marks not counted; at least 50 asked for")
+    assert judged("the and 1234 567 8901 " * 30) == Reject(
+        "alphabetic_words", "0.40 of the words and punctuation marks have a letter; at least 0.8 asked for"
+    )
 
 
 def test_marks_are_no_words_of_the_number_but_of_the_share() -> None:

@@ -25,8 +25,8 @@ def test_language_is_set_confirmed_or_refused() -> None:
     assert isinstance(set_, Document)
     assert set_ == confirmed
     assert set_.language == "en"
-    score = detect(ENGLISH)[1]
-    assert both.check(document(ENGLISH, "zh"), VIEW) == Reject("language", f"said zh, looks like en ({score:.2f})")
+    said = f"said zh, looks like en with probability {detect(ENGLISH)[1]:.2f}; zh or en with at least 0.5 asked for"
+    assert both.check(document(ENGLISH, "zh"), VIEW) == Reject("language", said)
 
 
 def test_chinese_documents_say_their_script() -> None:
@@ -41,7 +41,7 @@ def test_a_script_can_be_asked_for() -> None:
     hans = LanguageFilter(languages=("zh", "en"), scripts=("Hans",))
     assert isinstance(hans.check(document(HANS), VIEW), Document)
     assert isinstance(hans.check(document(ENGLISH), VIEW), Document)
-    assert hans.check(document(HANT), VIEW) == Reject("script", "Hant (1.00)")
+    assert hans.check(document(HANT), VIEW) == Reject("script", "Hant, 1.00 of the telling characters; Hans asked for")
 
 
 def test_foreign_paragraphs_are_cut_from_a_page_in_its_language() -> None:
@@ -56,7 +56,7 @@ def test_a_page_that_is_mostly_foreign_is_dropped() -> None:
     made = MixedLanguages().check(document("\n\n".join([HANS, ENGLISH, ENGLISH]), "zh"), VIEW)
     assert isinstance(made, Reject)
     assert made.reason == "mixed_languages"
-    assert made.detail.endswith("of the prose is not in zh")
+    assert made.detail.endswith("of the prose is not in zh; at most 0.5 allowed")
 
 
 def test_a_page_with_little_that_is_foreign_stays_whole() -> None:

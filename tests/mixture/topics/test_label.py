@@ -128,7 +128,7 @@ class LongIsFirst:
     def fit(self, texts: Sequence[str], labels: Sequence[int], num_topics: int, folder: Path, means: Means) -> None:
         (folder / "topics").write_text(str(num_topics), "utf-8")
 
-    def open(self, folder: Path, device: str) -> Predictor:
+    def open(self, folder: Path, means: Means) -> Predictor:
         return _LongIsFirst(self.least, int((folder / "topics").read_text("utf-8")))
 
 
@@ -154,9 +154,57 @@ def test_a_document_below_the_threshold_is_others_with_its_probability_kept(seed
     assert artifact.manifest.metrics["documents: Others"] == 1
 
 
+def test_probabilities_that_are_far_off_are_warned_of(
+    seeds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    test = tmp_path / "test.jsonl"
+    test.write_text(json.dumps({"text": DOCS[1][1], "topic": "Packages"}), "utf-8")
+    make(trained(seeds, test=RawFiles(root=str(test))), tmp_path / "off")
+    assert "topics, judged on test: probabilities are 79.2% away from how often topics are right" in caplog.text
+    caplog.clear()
+    test.write_text(json.dumps({"text": seeds.name, "topic": "Networks"}), "utf-8")
+    make(trained(seeds, classifier=LongIsFirst(), test=RawFiles(root=str(test))), tmp_path / "sure")
+    assert "probabilities" not in caplog.text
+
+
+def test_a_threshold_that_floods_others_is_warned_of_in_both_stages(
+    seeds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(labelled(seeds, threshold=0.7), tmp_path / "one")
+    assert "makes 'Others'" not in caplog.text
+    make(labelled(seeds, threshold=0.99, folds=2), tmp_path / "all")
+    assert "judged on seeds: the threshold 0.99 makes 'Others' of 100.0% of 10 documents" in caplog.text
+    assert "label_topics: the threshold 0.99 makes 'Others' of 100.0% of 3 documents" in caplog.text
+
+
+def test_no_classifier_stays_in_memory(seeds: Path, tmp_path: Path) -> None:
+    from regraft.mixture.topics import label_shard
+
+    make(labelled(seeds), tmp_path)
+    assert label_shard._opened.cache_info().currsize == 0  # pyright: ignore[reportPrivateUsage]
+
+
+def test_an_encoder_uses_the_threads_that_it_is_given(
+    seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    artifact = make(trained(seeds, classifier=ENCODER), tmp_path)
+    predictor = ENCODER.open(folder_of(artifact.path, ""), Means(threads=3))
+    seen: list[int] = []
+    forward = torch.nn.Linear.forward
+    monkeypatch.setattr(
+        torch.nn.Linear, "forward", lambda self, x: (seen.append(torch.get_num_threads()), forward(self, x))[1]
+    )
+    before = torch.get_num_threads()
+    predictor.predict(["dpkg"])
+    assert set(seen) == {3}
+    assert torch.get_num_threads() == before
+
+
 def test_padding_changes_no_probability(seeds: Path, tmp_path: Path) -> None:
     artifact = make(trained(seeds, classifier=ENCODER), tmp_path)
-    predictor = ENCODER.open(folder_of(artifact.path, ""), "cpu")
+    predictor = ENCODER.open(folder_of(artifact.path, ""), Means())
     texts = [DOCS[1][1], "A rule.", "dpkg"]
     together, alone = predictor.predict(texts), np.concatenate([predictor.predict([text]) for text in texts])
     assert together == pytest.approx(alone, abs=1e-5)
@@ -291,7 +339,9 @@ def test_too_few_seeds_are_refused_with_their_counts(seeds: Path, tmp_path: Path
     with pytest.raises(StepFailed, match="nothing to learn from"):
         make(train_topic_classifier.step("c", TopicClassifierConfig(taxonomies=(TAXONOMY,))), tmp_path)
     only = Taxonomy(name="x", language="zh", topics=TOPICS)
-    with pytest.raises(StepFailed, match=r"seeds\.jsonl:6 has the language 'en'; there are taxonomies of \['zh'\]"):
+    with pytest.raises(
+        StepFailed, match=r"seeds\.jsonl:6 has the language 'en'; there are taxonomies of \['zh'\]. Add one of 'en'"
+    ):
         make(trained(seeds, taxonomies=(only,)), tmp_path)
 
 

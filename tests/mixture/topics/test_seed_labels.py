@@ -91,7 +91,7 @@ def test_whatever_an_answer_is_it_names_a_topic_or_none(answer: str) -> None:
     ],
 )
 def test_votes_make_a_verdict(named: Sequence[str | None], topic: str, agreement: float, status: str) -> None:
-    found = verdict(named, 3, 0.5)
+    found = verdict(named, 3, 3, 0.5)
     assert (found.topic, found.agreement, found.status) == (topic, pytest.approx(agreement), status)
 
 
@@ -325,3 +325,17 @@ def test_a_label_of_no_document_is_named(tmp_path: Path) -> None:
     merge = MergeConfig(taxonomies=(TAXONOMY,), labels=(RawFiles(root=str(hand)),))
     with pytest.raises(StepFailed, match=r"1 labels are of no document .* \['d9'\]"):
         make(merge_labels.step("merged", merge, docs=corpus(*DOCS)), tmp_path)
+
+
+def test_what_the_endpoint_refuses_is_told_from_what_the_budget_did_not_reach(tmp_path: Path) -> None:
+    async def no_dogs(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return web.json_response({"error": "no"}, status=400) if "dog" in page(body) else completion("Animals")
+
+    with serving(no_dogs) as (endpoint, _):
+        refused = labelled(tmp_path / "refused", endpoint.base_urls[0])
+    assert sorted(row["status"] for row in labels(refused).values()) == ["agreed"] * 3 + ["not_answered"]
+    with serving(by_word) as (endpoint, _):
+        spent = labelled(tmp_path / "spent", endpoint.base_urls[0], budget_tokens=360)
+    statuses = Counter(row["status"] for row in labels(spent).values())
+    assert statuses == {"agreed": 1, "not_asked": 3}
+    assert spent.manifest.metrics["not_asked"] == 3

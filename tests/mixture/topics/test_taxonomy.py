@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from regraft.core import ConfigError
+from regraft.mixture.topics.learning import folder_of
 from regraft.mixture.topics.taxonomy import SYNE_EN, SYNE_ZH, Taxonomy, Topic, by_language, of_language
 
 STAGES = ("label", "merge", "pages", "seed_labels", "train")
@@ -104,3 +105,13 @@ def test_the_stages_import_nothing_heavy() -> None:
     code = f"import sys, {modules}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_language_of_a_taxonomy_names_a_folder_of_its_own() -> None:
+    topics = (Topic(name="a"), Topic(name="b"))
+    languages = ("", "any", "zh-Hant")
+    folders = {folder_of(Path("c"), Taxonomy(name="t", language=code, topics=topics).language) for code in languages}
+    assert len(folders) == 3
+    for code in ("_", "../zh", "zh/x", " "):
+        with pytest.raises(ConfigError, match="give a code such as 'zh'"):
+            Taxonomy(name="t", language=code, topics=topics)

@@ -67,7 +67,8 @@ def deduplicate(config: DedupConfig, ctx: Context) -> Metrics:
     tally = Tally()
     for piece in done.values():
         tally.update(piece.counts)
-    return {**tally.checked("deduplicate", len(signed)), "corpora": len(ctx.inputs["docs"]), **similarities(found)}
+    figures = tally.checked("deduplicate", len(signed), ctx.out)
+    return {**figures, "corpora": len(ctx.inputs["docs"]), **similarities(found)}
 
 
 def similarities(found: "Found") -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from regraft.core import ConfigError
 from regraft.corpus.document import Changed, Document, Outcome, Reject
 from regraft.corpus.words import CJK, num_cjk, num_sentences
+from regraft.curation.filters.bounds import too_low
 from regraft.curation.filters.view import View
 
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
@@ -89,8 +90,8 @@ class C4:
             if sentences >= self.min_sentences:
                 return None
             sentences += num_sentences(line)
-        short = sentences < self.min_sentences
-        return Reject("few_sentences", f"{sentences} in {len(lines)} lines that stay") if short else None
+        found = f"{sentences} sentences in {len(lines)} lines that stay"
+        return too_low("few_sentences", found, self.min_sentences) if sentences < self.min_sentences else None
 
 
 def _spaced(line: str) -> list[str]:

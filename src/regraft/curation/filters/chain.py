@@ -75,7 +75,7 @@ class FilterConfig:
             raise ConfigError("filters is empty; leave the step out to keep everything.")
 
 
-@stage(version=6, makes=Kind.CORPUS, docs=Kind.CORPUS)
+@stage(version=7, makes=Kind.CORPUS, docs=Kind.CORPUS)
 def filter_documents(config: FilterConfig, ctx: Context) -> Metrics:
     """Write the documents that pass every filter, in their order; the first that drops one gives the reason.
 

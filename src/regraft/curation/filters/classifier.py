@@ -8,6 +8,7 @@ from typing import Any
 
 from regraft.core import ConfigError, RawFiles, SourceFile
 from regraft.corpus.document import Document, Reject
+from regraft.curation.filters.bounds import too_low
 from regraft.curation.filters.length import only
 from regraft.curation.filters.view import View
 
@@ -58,7 +59,10 @@ class Scored:
 
     def check(self, document: Document, view: View) -> Document | Reject:
         score = _score(self.path, self.label, view.text)
-        return document if score >= self.min_score else Reject("classifier_score", f"{score:.3f}")
+        if score >= self.min_score:
+            return document
+        found = f"probability {score:.3f} of {self.label.removeprefix(_PREFIX)!r}"
+        return too_low("classifier_score", found, self.min_score)
 
 
 def labels_of(path: Path) -> frozenset[str]:

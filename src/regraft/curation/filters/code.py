@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
+from regraft.curation.filters.bounds import too_high, too_low
 from regraft.curation.filters.view import View
 
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<[a-z/!?][^>]*(?:>|\Z)", re.DOTALL | re.I)
@@ -56,20 +57,26 @@ class CodeQuality:
     def _of_text(self, text: str) -> Reject | None:
         lengths = [len(line) for line in text.splitlines()]
         if max(lengths) > self.max_line:
-            return Reject("long_line", f"{max(lengths)} characters")
+            return too_high("long_line", f"{max(lengths):,} characters in the longest line", self.max_line)
         mean = sum(lengths) / len(lengths)
         if mean > self.max_mean_line:
-            return Reject("long_lines", f"{mean:.0f} characters in the mean")
+            return too_high("long_lines", f"{mean:.0f} characters a line in the mean", self.max_mean_line)
         share = sum(map(str.isalpha, text)) / len(text)
-        return Reject("few_letters", f"{share:.2f} of the characters") if share < self.min_alphabetic_share else None
+        if share < self.min_alphabetic_share:
+            return too_low("few_letters", f"{share:.2f} of the characters are letters", self.min_alphabetic_share)
+        return None
 
     def _of_language(self, text: str, language: str) -> Reject | None:
         if language not in self.xml_languages and "<?xml version=" in text[: self.xml_header]:
             return Reject("xml", f"in a file said to be {language or 'of unknown language'}")
         if language == "html":
             seen = len(" ".join(_UNSEEN.sub(" ", text).split()))
-            if seen < max(self.min_visible, self.min_visible_share * len(text)):
-                return Reject("little_visible_text", f"{seen} of {len(text)} characters")
-        if language in self.data_languages and not self.min_data <= len(text) <= self.max_data:
-            return Reject("data", f"{language} of {len(text)} characters")
-        return None
+            least = max(self.min_visible, self.min_visible_share * len(text))
+            if seen < least:
+                return too_low("little_visible_text", f"{seen} of {len(text)} characters are seen", least)
+        return self._of_data(len(text), language) if language in self.data_languages else None
+
+    def _of_data(self, length: int, language: str) -> Reject | None:
+        if length < self.min_data:
+            return too_low("data", f"{language} of {length} characters", self.min_data)
+        return too_high("data", f"{language} of {length} characters", self.max_data) if length > self.max_data else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
 from regraft.corpus.words import num_cjk
+from regraft.curation.filters.bounds import too_high, too_low
 from regraft.curation.filters.view import View
 
 
@@ -47,13 +48,16 @@ class FineWeb:
         lines, marks = view.lines, tuple(self.terminal_marks)
         ended = sum(line.endswith(marks) for line in lines) / len(lines)
         if ended < self.min_punctuation_share:
-            return Reject("line_punctuation", f"{ended:.2f} of the lines end with a mark")
+            found = f"{ended:.2f} of the lines end with a mark"
+            return too_low("line_punctuation", found, self.min_punctuation_share)
         short = sum(self._length(line) <= self.short_line for line in lines) / len(lines)
         if short > self.max_short_share:
-            return Reject("short_lines", f"{short:.2f} of the lines")
+            found = f"{short:.2f} of the lines have {self.short_line} characters or less"
+            return too_high("short_lines", found, self.max_short_share)
         repeated = view.repeated_lines.characters / (len(view.text) - view.text.count("\n"))
         if repeated > self.max_repeated_characters:
-            return Reject("repeated_lines", f"{repeated:.3f} of the characters")
+            found = f"{repeated:.3f} of the characters are in lines that stood there before"
+            return too_high("repeated_lines", found, self.max_repeated_characters)
         return None
 
     def _length(self, line: str) -> float:
@@ -61,4 +65,6 @@ class FineWeb:
 
     def _of_newlines(self, view: View) -> Reject | None:
         newlines = view.text.count("\n") / max(view.num_words(self.characters_per_word), 1)
-        return Reject("newlines", f"{newlines:.2f} a word") if newlines > self.max_newlines else None
+        if newlines > self.max_newlines:
+            return too_high("newlines", f"{newlines:.2f} line breaks a word or punctuation mark", self.max_newlines)
+        return None

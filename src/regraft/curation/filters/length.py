@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError, RawFiles, SourceFile
 from regraft.corpus.document import Document, Reject
+from regraft.curation.filters.bounds import too_low
 from regraft.curation.filters.view import View
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class EstimatedTokens:
 
     def check(self, document: Document, view: View) -> Document | Reject:
         tokens = len(view.text.encode()) / self.bytes_per_token
-        return Reject("num_tokens", f"about {tokens:.0f} tokens") if tokens < self.min_tokens else document
+        found = f"about {tokens:.0f} tokens"
+        return too_low("num_tokens", found, self.min_tokens) if tokens < self.min_tokens else document
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class CountedTokens:
         if len(beginning) < len(view.text) and self._count(beginning) > self.min_tokens:
             return document
         tokens = self._count(view.text)
-        return Reject("num_tokens", f"{tokens} tokens") if tokens < self.min_tokens else document
+        return too_low("num_tokens", f"{tokens} tokens", self.min_tokens) if tokens < self.min_tokens else document
 
     def _count(self, text: str) -> int:
         return len(_tokenizer(self.path).encode(text, add_special_tokens=False).ids)

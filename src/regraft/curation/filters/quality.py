@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
+from regraft.curation.filters.bounds import too_high, too_low
 from regraft.curation.filters.view import View
 
 _ELLIPSES = ("…", "...", "。。。")
@@ -64,31 +65,42 @@ class GopherQuality:
         spelled, length = len(view.words) - marks, sum(map(len, view.words)) - mark_length
         spaced = spelled - view.num_cjk
         number = spaced + view.num_cjk / self.characters_per_word
-        if not self.min_words <= number <= self.max_words:
-            return Reject("num_words", f"{number:.0f} words")
+        if number < self.min_words:
+            return too_low("num_words", f"{number:.0f} words, marks not counted", self.min_words)
+        if number > self.max_words:
+            return too_high("num_words", f"{number:,.0f} words, marks not counted", self.max_words)
         mean = (length - view.num_cjk) / max(spaced, 1)
-        if not view.mostly_cjk and not self.min_mean_length <= mean <= self.max_mean_length:
-            return Reject("mean_word_length", f"{mean:.2f} characters")
+        if not view.mostly_cjk and mean < self.min_mean_length:
+            return too_low("mean_word_length", f"{mean:.2f} characters a word", self.min_mean_length)
+        if not view.mostly_cjk and mean > self.max_mean_length:
+            return too_high("mean_word_length", f"{mean:.2f} characters a word", self.max_mean_length)
         alphabetic = (spelled - unalphabetic) / len(view.words)
         if alphabetic < self.min_alphabetic_share:
-            return Reject("alphabetic_words", f"{alphabetic:.2f} of the words have a letter")
+            found = f"{alphabetic:.2f} of the words and punctuation marks have a letter"
+            return too_low("alphabetic_words", found, self.min_alphabetic_share)
         return None
 
     def _of_symbols(self, view: View) -> Reject | None:
         number, text = view.num_words(self.characters_per_word), view.text
         for name, count in (("hashes", text.count("#")), ("ellipses", text.count("…") + text.count("..."))):
             if count > self.max_symbol_share * number:
-                return Reject("symbols", f"{count / number:.2f} {name} a word")
+                found = f"{count / number:.2f} {name} a word or punctuation mark"
+                return too_high("symbols", found, self.max_symbol_share)
         return None
 
     def _of_lines(self, view: View) -> Reject | None:
         bullets = sum(line.startswith(self.bullets) for line in view.lines) / len(view.lines)
         if bullets > self.max_bullet_share:
-            return Reject("bullet_lines", f"{bullets:.2f} of the lines")
+            return too_high("bullet_lines", f"{bullets:.2f} of the lines begin with a bullet", self.max_bullet_share)
         ellipses = sum(line.endswith(_ELLIPSES) for line in view.lines) / len(view.lines)
-        return Reject("ellipsis_lines", f"{ellipses:.2f} of the lines") if ellipses > self.max_ellipsis_share else None
+        if ellipses > self.max_ellipsis_share:
+            found = f"{ellipses:.2f} of the lines end with an ellipsis"
+            return too_high("ellipsis_lines", found, self.max_ellipsis_share)
+        return None
 
     def _of_stop_words(self, view: View) -> Reject | None:
         wanted = (*self.stop_words, *self.cjk_stop_words)
         found = [word for word in wanted if word in view.counts or word.capitalize() in view.counts]
-        return Reject("stop_words", f"only {sorted(found)}") if len(found) < self.min_stop_words else None
+        if len(found) < self.min_stop_words:
+            return too_low("stop_words", f"{len(found)} different stop words {sorted(found)}", self.min_stop_words)
+        return None

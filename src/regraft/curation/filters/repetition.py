@@ -6,6 +6,7 @@ from math import ceil
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Document, Reject
+from regraft.curation.filters.bounds import too_high
 from regraft.curation.filters.view import Repeats, View, repeats
 
 
@@ -56,10 +57,11 @@ class GopherRepetition:
         self, name: str, found: Repeats, pieces: Sequence[str], view: View, max_share: float, max_characters: float
     ) -> Reject | None:
         if found.pieces > max_share * len(pieces):
-            return Reject(f"repeated_{name}s", f"{found.pieces / len(pieces):.2f} of the {name}s")
+            said = f"{found.pieces / len(pieces):.2f} of the {name}s stood there before"
+            return too_high(f"repeated_{name}s", said, max_share)
         if found.characters > max_characters * len(view.text):
-            share = found.characters / len(view.text)
-            return Reject(f"repeated_{name}_characters", f"{share:.2f} of the characters")
+            said = f"{found.characters / len(view.text):.2f} of the characters are in {name}s that stood there before"
+            return too_high(f"repeated_{name}_characters", said, max_characters)
         return None
 
     def _of_ngrams(self, view: View) -> Reject | None:
@@ -71,8 +73,10 @@ class GopherRepetition:
         for found in repeated_ngrams(view.words, view.counts, max((*top, *again), default=0)):
             size, most = top.get(found.size, (0, 1.0))
             if size and (share := found.top_characters(spaces=not view.mostly_cjk) / len(view.text)) > most:
-                return Reject(f"top_{size}_grams", f"{share:.2f} of the characters")
+                said = f"{share:.2f} of the characters are in the most frequent {found.size}-gram"
+                return too_high(f"top_{size}_grams", said, most)
             size, most = again.get(found.size, (0, 1.0))
             if size and (share := found.repeated_characters() / len(view.text)) > most:
-                return Reject(f"repeated_{size}_grams", f"{share:.2f} of the characters")
+                said = f"{share:.2f} of the characters are in {found.size}-grams that stood there before"
+                return too_high(f"repeated_{size}_grams", said, most)
         return None

@@ -48,7 +48,8 @@ class LanguageFilter:
         language, score = detect(document.text)
         if language not in self.languages or score < self.min_score or document.language not in ("", language):
             said = f"said {document.language}, " if document.language else ""
-            return Reject("language", f"{said}looks like {language} ({score:.2f})")
+            wanted = f"{' or '.join(self.languages)} with at least {self.min_score:g} asked for"
+            return Reject("language", f"{said}looks like {language} with probability {score:.2f}; {wanted}")
         document = replace(document, language=language)
         return self._of_script(document) if language == "zh" else document
 
@@ -56,7 +57,8 @@ class LanguageFilter:
         """Return a Chinese document with its script in its meta, or why it is dropped."""
         found, share = script(document.text)
         if self.scripts and found not in self.scripts:
-            return Reject("script", f"{found or 'undecided'} ({share:.2f})")
+            wanted = f"{' or '.join(self.scripts)} asked for"
+            return Reject("script", f"{found or 'undecided'}, {share:.2f} of the telling characters; {wanted}")
         return with_meta(document, script=found) if found else document
 
 

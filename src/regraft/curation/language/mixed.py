@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
-from regraft.corpus.document import Changed, Document, Outcome, Reject
+from regraft.corpus.document import Changed, Document, Outcome
+from regraft.curation.filters.bounds import too_high
 from regraft.curation.language.identify import detect
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class MixedLanguages:
         foreign = [number for number in weights if self._is_foreign(pieces[number], own)]
         share = sum(weights[number] for number in foreign) / max(sum(weights.values()), 1)
         if share > self.cut_share:
-            return Reject("mixed_languages", f"{share:.2f} of the prose is not in {own}")
+            return too_high("mixed_languages", f"{share:.2f} of the prose is not in {own}", self.cut_share)
         if share <= self.keep_share:
             return document
         dropped = {number + offset for number in foreign for offset in (0, 1)}

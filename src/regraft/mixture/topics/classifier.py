@@ -24,6 +24,8 @@ class Means:
     encoder: Path | None = None
     """A Transformers folder, from the input `encoder`."""
     device: str = "cpu"
+    threads: int = 1
+    """Of one operation; what libraries other than Torch do is not bound by it."""
 
 
 class Predictor(Protocol):
@@ -41,6 +43,6 @@ class Classifier(Protocol):
         """Write to the empty `folder` what is learned from texts and the index of the topic of each."""
         ...
 
-    def open(self, folder: Path, device: str) -> Predictor:
+    def open(self, folder: Path, means: Means) -> Predictor:
         """Return the classifier that `fit` wrote."""
         ...

@@ -47,10 +47,10 @@ class FineTunedEncoder:
 
         if means.encoder is None:
             raise ConfigError("FineTunedEncoder needs an encoder: wire a step of `import_backbone` as `encoder`.")
-        fit(self, texts, labels, num_topics, means.encoder, folder, means.device)
+        fit(self, texts, labels, num_topics, means.encoder, folder, means)
 
-    def open(self, folder: Path, device: str) -> Predictor:
+    def open(self, folder: Path, means: Means) -> Predictor:
         """Return the classifier in `folder`; as `Classifier.open`."""
         from regraft.mixture.topics.encoder_model import EncoderModel
 
-        return EncoderModel.open(self, folder, device)
+        return EncoderModel.open(self, folder, means)

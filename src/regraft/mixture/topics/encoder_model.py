@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 from regraft.core import ConfigError
 from regraft.lm.load import load_encoder, load_tokenizer, quiet_transformers
+from regraft.lm.threads import torch_threads
+from regraft.mixture.topics.classifier import Means
 from regraft.mixture.topics.encoder import FineTunedEncoder
 
 _ENCODER, _HEAD = "encoder", "head.safetensors"
@@ -31,9 +33,9 @@ _WARMUP = 0.1
 class EncoderModel:
     """An encoder, its tokenizer and a head."""
 
-    def __init__(self, config: FineTunedEncoder, folder: Path, device: str) -> None:
-        self.config, self.device = config, device
-        self.encoder: Any = load_encoder(folder, device=device)
+    def __init__(self, config: FineTunedEncoder, folder: Path, means: Means) -> None:
+        self.config, self.device, self.threads = config, means.device, means.threads
+        self.encoder: Any = load_encoder(folder, device=self.device)
         self.tokenizer: Tokenizer = load_tokenizer(folder)
         self.tokenizer.enable_truncation(config.max_tokens)
         positions = getattr(self.encoder.config.get_text_config(), "max_position_embeddings", config.max_tokens)
@@ -42,11 +44,11 @@ class EncoderModel:
         self.size: int = self.encoder.config.get_text_config().hidden_size
 
     @staticmethod
-    def open(config: FineTunedEncoder, folder: Path, device: str) -> "EncoderModel":
+    def open(config: FineTunedEncoder, folder: Path, means: Means) -> "EncoderModel":
         """Return a model as `fit` wrote it."""
-        model = EncoderModel(config, folder / _ENCODER, device)
+        model = EncoderModel(config, folder / _ENCODER, means)
         weights = load_file(folder / _HEAD)
-        model.head = nn.Linear(model.size, len(weights["bias"])).to(device)
+        model.head = nn.Linear(model.size, len(weights["bias"])).to(means.device)
         model.head.load_state_dict(weights)
         return model
 
@@ -78,9 +80,10 @@ class EncoderModel:
     @torch.inference_mode()
     def predict(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         found = np.zeros((len(texts), self.head.out_features))
-        for rows in self._alike(texts):
-            logits = self.head(self.features([texts[i] for i in rows]))  # (B, K)
-            found[rows] = logits.double().softmax(1).cpu().numpy()
+        with torch_threads(self.threads):
+            for rows in self._alike(texts):
+                logits = self.head(self.features([texts[i] for i in rows]))  # (B, K)
+                found[rows] = logits.double().softmax(1).cpu().numpy()
         return found
 
     def all_features(self, texts: Sequence[str]) -> Tensor:
@@ -104,14 +107,17 @@ def fit(
     num_topics: int,
     encoder: Path,
     folder: Path,
-    device: str,
+    means: Means,
 ) -> None:
     """Write what is learned; every topic weighs the same in the loss."""
-    with torch.random.fork_rng(devices=[]):  # for dropout, and weights that the checkpoint lacks
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch_threads(means.threads),
+    ):  # for dropout, and weights that the checkpoint lacks
         torch.manual_seed(config.seed)
-        model = EncoderModel(config, encoder, device)
+        model = EncoderModel(config, encoder, means)
         model.add_head(num_topics)
-        _train(model, texts, torch.tensor(labels, device=device))
+        _train(model, texts, torch.tensor(labels, device=means.device))
     model.save(encoder, folder)
 
 

@@ -93,7 +93,11 @@ def _example(line: str, place: str, allowed: Mapping[str, Sequence[str]], comple
         raise ConfigError(f"{place} holds half a surrogate pair (\\ud800 to \\udfff), which is no text.")
     taxonomy = of_language(example.language, list(allowed))
     if taxonomy is None:
-        raise ConfigError(f"{place} has the language {example.language!r}; there are taxonomies of {list(allowed)}.")
+        raise ConfigError(
+            f"{place} has the language {example.language!r}; there are taxonomies of {list(allowed)}. Add one of "
+            f"{example.language!r} to `taxonomies`, give one the language '' to make it that of all others, or leave "
+            "such examples out."
+        )
     if topic not in allowed[taxonomy] and (complete or topic):
         raise ConfigError(f"{place} has the topic {topic!r}, which is none of {list(allowed[taxonomy])}.")
     if not text.strip() and (complete or not example.id):

@@ -46,7 +46,7 @@ class FastText:
 
         fit(self, texts, labels, num_topics, folder)
 
-    def open(self, folder: Path, device: str) -> Predictor:
+    def open(self, folder: Path, means: Means) -> Predictor:
         """Return the classifier in `folder`; as `Classifier.open`."""
         from regraft.mixture.topics.fasttext_model import FastTextModel
 

@@ -15,7 +15,8 @@ from regraft.corpus import tables
 from regraft.corpus.rows import num_documents
 from regraft.corpus.tokens import NO_TOPIC
 from regraft.corpus.work import Counts, each
-from regraft.mixture.topics.classifier import DECIMALS, Classifier, Predictor
+from regraft.mixture.topics.cautions import flooded
+from regraft.mixture.topics.classifier import DECIMALS, Classifier, Means, Predictor
 from regraft.mixture.topics.label import LabelConfig
 from regraft.mixture.topics.learning import TOPICS_FILE, folder_of
 from regraft.mixture.topics.taxonomy import OTHERS, of_language
@@ -39,10 +40,13 @@ def label(config: LabelConfig, ctx: Context) -> Metrics:
         threshold=settings["threshold"],
         folders={language: folder_of(given.path, language) for language in known},
         topics=known,
-        device=ctx.execution.device,
+        means=Means(device=ctx.execution.device, threads=max(1, ctx.execution.workers // len(shards))),
     )
     started = time.monotonic()
-    done = each(work, shards, ctx, "label", num_documents=num_documents(corpus))
+    try:
+        done = each(work, shards, ctx, "label", num_documents=num_documents(corpus))
+    finally:
+        _opened.cache_clear()  # of what was labelled in this process
     seconds = time.monotonic() - started
     files = {tables.ANNOTATION_FILE: tables.TOPICS}
     if config.keep_probabilities:
@@ -56,6 +60,8 @@ def label(config: LabelConfig, ctx: Context) -> Metrics:
     for piece in done.values():
         counts.update(piece.counts)
     documents = counts.total()
+    for caution in flooded(counts[OTHERS], documents - counts[NO_TOPIC], settings["threshold"]):
+        ctx.log.warning("label_topics: %s", caution)
     (ctx.out / TIMING).mkdir()
     speed = {"seconds": seconds, "documents_per_second": documents / seconds if seconds else 0.0}
     (ctx.out / TIMING / SPEED_FILE).write_text(json.dumps(speed), "utf-8")
@@ -73,7 +79,7 @@ class LabelShard:
     """Language -> where its classifier lies."""
     topics: Mapping[str, Sequence[str]]
     """Language -> the topics that it knows."""
-    device: str
+    means: Means
 
     def __call__(self, item: Path, out: Path) -> Counts:
         counts = Counter[str]()
@@ -106,7 +112,7 @@ class LabelShard:
             if language is not None and (not self.config.sources or row["source"] in self.config.sources):
                 members.setdefault(language, []).append(index)
         for language, indices in members.items():
-            predictor = _opened(self.config.classifier, self.folders[language], self.device)
+            predictor = _opened(self.config.classifier, self.folders[language], self.means)
             predicted = predictor.predict([rows[i]["text"] for i in indices]).round(DECIMALS).tolist()
             for index, row in zip(indices, predicted, strict=True):
                 found[index] = dict(zip(self.topics[language], row, strict=True))
@@ -122,5 +128,5 @@ def _label(probabilities: Mapping[str, float], threshold: float) -> tuple[str, f
 
 
 @cache
-def _opened(classifier: Classifier, folder: Path, device: str) -> Predictor:
-    return classifier.open(folder, device)
+def _opened(classifier: Classifier, folder: Path, means: Means) -> Predictor:
+    return classifier.open(folder, means)

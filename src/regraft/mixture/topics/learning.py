@@ -11,6 +11,7 @@ from pathlib import Path
 from regraft.core import ConfigError, Context, Metrics
 from regraft.corpus import tables
 from regraft.mixture.topics import measures
+from regraft.mixture.topics.cautions import cautions
 from regraft.mixture.topics.classifier import DECIMALS, Classifier, Means
 from regraft.mixture.topics.examples import EXAMPLES_FILE, Example, in_language, named, read_examples
 from regraft.mixture.topics.measures import Judged
@@ -22,8 +23,8 @@ TOPICS_FILE = "topics.json"
 
 
 def folder_of(artifact: Path, language: str) -> Path:
-    """Return where the classifier of a language lies."""
-    return artifact / "classifier" / (language or "any")
+    """Return where the classifier of a language lies; no language is named `_`."""
+    return artifact / "classifier" / (language or "_")
 
 
 def learn(config: TopicClassifierConfig, ctx: Context) -> Metrics:
@@ -32,7 +33,11 @@ def learn(config: TopicClassifierConfig, ctx: Context) -> Metrics:
     if shared := {example.text for example in test} & {seed.text for seed in seeds}:
         raise ConfigError(f"{len(shared)} test examples are seeds too, such as {min(shared)[:60]!r}; leave them out.")
     encoder = ctx.optional("encoder")
-    means = Means(encoder=encoder.file("model") if encoder else None, device=ctx.execution.device)
+    means = Means(
+        encoder=encoder.file("model") if encoder else None,
+        device=ctx.execution.device,
+        threads=ctx.execution.workers,
+    )
     languages = by_language(config.taxonomies)
     topics: dict[str, list[str]] = {}
     judged: dict[tuple[str, str], list[Judged]] = {}  # by language and examples
@@ -46,9 +51,12 @@ def learn(config: TopicClassifierConfig, ctx: Context) -> Metrics:
             judged[language, "seeds"] = list(found)
         held_out = in_language(test, language, list(languages))
         if held_out:
-            judged[language, "test"] = judge(config, folder, topics[language], held_out, means.device)
+            judged[language, "test"] = judge(config, folder, topics[language], held_out, means)
     (ctx.out / TOPICS_FILE).write_text(json.dumps(topics, ensure_ascii=False), "utf-8")
     _write(judged, ctx.out)
+    for (language, examples), found in judged.items():
+        for caution in cautions(found, config.threshold):
+            ctx.log.warning("topics%s, judged on %s: %s", f" of {language!r}" if language else "", examples, caution)
     return {"seeds": len(seeds), "test_examples": len(test), **_metrics(judged)}
 
 
@@ -75,10 +83,10 @@ def fit(classifier: Classifier, seeds: Sequence[Example], topics: Sequence[str],
 
 
 def judge(
-    config: TopicClassifierConfig, folder: Path, topics: Sequence[str], examples: Sequence[Example], device: str
+    config: TopicClassifierConfig, folder: Path, topics: Sequence[str], examples: Sequence[Example], means: Means
 ) -> list[Judged]:
     """Return what the classifier in a folder finds in labelled examples."""
-    probabilities = config.classifier.open(folder, device).predict([e.text for e in examples]).round(DECIMALS)
+    probabilities = config.classifier.open(folder, means).predict([e.text for e in examples]).round(DECIMALS)
     best: list[int] = probabilities.argmax(axis=1).tolist()
     return [
         Judged(
@@ -106,7 +114,7 @@ def cross_validated(
     for fold in range(config.folds):
         fit(config.classifier, [s for s, f in zip(seeds, folds, strict=True) if f != fold], topics, folder, means)
         left_out = [s for s, f in zip(seeds, folds, strict=True) if f == fold]
-        yield from judge(config, folder, topics, left_out, means.device)
+        yield from judge(config, folder, topics, left_out, means)
 
 
 def stratified(seeds: Sequence[Example], folds: int, seed: int) -> list[int]:

@@ -33,7 +33,7 @@ class NgramLinear:
 
         fit(self, self._cut(texts), labels, folder)
 
-    def open(self, folder: Path, device: str) -> Predictor:
+    def open(self, folder: Path, means: Means) -> Predictor:
         """Return the classifier in `folder`; as `Classifier.open`."""
         from regraft.mixture.topics.ngram_model import NgramModel
 

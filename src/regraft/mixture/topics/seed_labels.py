@@ -67,7 +67,7 @@ def describe(config: SeedLabelConfig) -> str:
 
 
 @stage(
-    version=2,
+    version=3,
     makes=Kind.FILES,
     describe=describe,
     docs=Kind.CORPUS,
@@ -100,8 +100,8 @@ def label_seeds(config: SeedLabelConfig, ctx: Context) -> Metrics:
         ResponseStore(ctx.scratch / "responses.sqlite") as store,
         opened_endpoint(ctx, gguf, len(requests), config.budget_tokens) as (endpoint, limits),
     ):
-        ask(requests, endpoint, limits, store, ctx, "label seeds")
-        metrics = write_labels(config, jobs, store, ctx.out)
+        outcomes = ask(requests, endpoint, limits, store, ctx, "label seeds")
+        metrics = write_labels(config, jobs, outcomes, store, ctx.out)
     if not metrics["examples"]:
         ctx.log.warning("NOT ONE of %d documents was given a topic; see labels and responses", len(jobs))
     return metrics

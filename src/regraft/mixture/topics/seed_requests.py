@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -13,6 +13,7 @@ from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.corpus.rows import ROWS, documents
 from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
+from regraft.lm.client import Outcome
 from regraft.lm.responses import Exchange, ResponseStore, response_row
 from regraft.mixture.topics.examples import EXAMPLES_FILE, Example, write_examples
 from regraft.mixture.topics.sampling import BalancedSample
@@ -102,8 +103,13 @@ def _requests(
                 yield request, tuple(topic.name for topic in listed)
 
 
-def write_labels(config: SeedLabelConfig, jobs: Sequence[Job], store: ResponseStore, out: Path) -> Metrics:
-    """Write labels, examples and responses in the order of the jobs, and return the figures of the stage."""
+def write_labels(
+    config: SeedLabelConfig, jobs: Sequence[Job], outcomes: Mapping[str, Outcome], store: ResponseStore, out: Path
+) -> Metrics:
+    """Write labels, examples and responses in the order of the jobs, and return the figures of the stage.
+
+    `outcomes` says by key what became of each request.
+    """
     examples: list[Example] = []
     rows: list[dict[str, object]] = []
     counts = Counter[str]()
@@ -113,7 +119,7 @@ def write_labels(config: SeedLabelConfig, jobs: Sequence[Job], store: ResponseSt
     ):
         for job in jobs:
             exchanges = [store.find(request.key) for request in job.requests]
-            found = _verdict(job, exchanges, config.min_agreement)
+            found = _verdict(job, exchanges, outcomes, config.min_agreement)
             rows.append(_label(job, found))
             counts.update({found.status: 1, "answers": found.answers, "named": sum(found.votes.values())})
             if found.status == "agreed":
@@ -132,7 +138,7 @@ def write_labels(config: SeedLabelConfig, jobs: Sequence[Job], store: ResponseSt
         "answers": counts["answers"],
         "answers_without_topic": counts["answers"] - counts["named"],
         "examples": len(examples),
-        **{status: counts[status] for status in ("agreed", "disagreed", "refused", "not_answered")},
+        **{status: counts[status] for status in ("agreed", "disagreed", "refused", "not_answered", "not_asked")},
         "prompt_tokens": counts["prompt"],
         "completion_tokens": counts["completion"],
         "spent_tokens": store.spent_tokens(),  # failed attempts included
@@ -140,13 +146,16 @@ def write_labels(config: SeedLabelConfig, jobs: Sequence[Job], store: ResponseSt
     }
 
 
-def _verdict(job: Job, exchanges: Sequence[Exchange | None], min_agreement: float) -> Verdict:
+def _verdict(
+    job: Job, exchanges: Sequence[Exchange | None], outcomes: Mapping[str, Outcome], min_agreement: float
+) -> Verdict:
     named = [
         parse_topic(_text(exchange), listed)
         for exchange, listed in zip(exchanges, job.listed, strict=True)
         if exchange is not None
     ]
-    return verdict(named, len(job.requests), min_agreement)
+    sent = sum(outcomes[request.key].ending != "budget" for request in job.requests)
+    return verdict(named, len(job.requests), sent, min_agreement)
 
 
 def _label(job: Job, found: Verdict) -> dict[str, object]:

@@ -4,6 +4,7 @@ A taxonomy of your own is a JSON file of the same form, read with `Taxonomy.read
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from regraft.core import ConfigError
 
 OTHERS = "Others"
 """The topic of a document that resembles none of the taxonomy enough. Source: arXiv:2407.18743, topic lists [R]."""
+_LANGUAGE = re.compile("([A-Za-z][A-Za-z0-9-]*)?")  # it names a folder too
 _FOLDER = Path(__file__).with_name("taxonomies")
 
 
@@ -45,6 +47,8 @@ class Taxonomy:
             raise ConfigError(
                 f"taxonomy {self.name!r} must have at least two topics, each once and named; it has {list(self.names)}."
             )
+        if not _LANGUAGE.fullmatch(self.language):
+            raise ConfigError(f"taxonomy {self.name!r} has the language {self.language!r}; give a code such as 'zh'.")
         subjects = Counter(subject for topic in self.topics for subject in topic.subjects)
         if repeated := sorted(subject for subject, count in subjects.items() if count > 1):
             raise ConfigError(f"taxonomy {self.name!r} has the subjects {repeated} in two topics; give each to one.")

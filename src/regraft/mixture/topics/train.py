@@ -34,7 +34,7 @@ class TopicClassifierConfig:
 
 
 @stage(
-    version=1,
+    version=2,
     makes=Kind.FILES,
     seeds=Role(Kind.FILES, many=True, required=False),
     encoder=optional(Kind.CHECKPOINT),

@@ -10,7 +10,9 @@ _AROUND = " \t\n\"'`*_#.:：。“”‘’「」【】"
 _LEAD = re.compile(r"(?:the\s+)?(?:topic|answer|category|主题|答案|类别)(?:\s+is)?\s*[:：]?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"\(?(\d{1,3})\s*(?:[.):：、]|$)")
 
-Status = Literal["agreed", "disagreed", "refused", "not_answered"]
+Status = Literal["agreed", "disagreed", "refused", "not_answered", "not_asked"]
+"""`refused`: answers name no topic; `not_answered`: the endpoint answered no request; `not_asked`: the budget was spent
+before the first was sent."""
 
 
 def parse_topic(answer: str, topics: Sequence[str]) -> str | None:
@@ -71,12 +73,13 @@ class Verdict:
     status: Status
 
 
-def verdict(named: Sequence[str | None], num_requests: int, min_agreement: float) -> Verdict:
+def verdict(named: Sequence[str | None], num_requests: int, num_sent: int, min_agreement: float) -> Verdict:
     """Return the verdict on a document.
 
     Args:
         named: the topic that each answer names, None for one that names none.
-        num_requests: how many were asked.
+        num_requests: how many answers were wanted.
+        num_sent: how many of these requests were sent before the budget was spent.
         min_agreement: share of the requests that must name the topic for it to be agreed.
     """
     votes = Counter(topic for topic in named if topic is not None)
@@ -85,7 +88,9 @@ def verdict(named: Sequence[str | None], num_requests: int, min_agreement: float
     topic, count = ("", 0) if not ranked or tied else ranked[0]
     agreement = count / num_requests
     status: Status = (
-        "not_answered"
+        "not_asked"
+        if not num_sent
+        else "not_answered"
         if not named
         else "refused"
         if not ranked
