@@ -20,7 +20,7 @@ from bench.results import Result, Table
 from regraft.core import Artifact, Execution, RawFiles, Store, run
 from regraft.corpus import tables
 from regraft.lm.backbone import BackboneConfig, import_backbone
-from regraft.mixture.topics.classifier import Classifier
+from regraft.mixture.topics.classifier import Classifier, Means
 from regraft.mixture.topics.encoder import FineTunedEncoder
 from regraft.mixture.topics.fasttext import FastText
 from regraft.mixture.topics.learning import TOPICS_FILE, folder_of
@@ -100,7 +100,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def throughput(side: Side, artifact: Artifact, language: str, texts: Sequence[str]) -> float:
     """Return the documents a second of prediction alone, the classifier opened."""
-    predictor = side.classifier.open(folder_of(artifact.path, language), "cpu")
+    predictor = side.classifier.open(folder_of(artifact.path, language), Means())
     predictor.predict(texts[:8])
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < SECONDS:
@@ -112,7 +112,7 @@ def throughput(side: Side, artifact: Artifact, language: str, texts: Sequence[st
 def defensible(side: Side, artifact: Artifact, language: str, test: Sequence[Mapping[str, str]]) -> float:
     """Return how often a classifier finds the topic or the second one (`also`) that could be defended."""
     topics = json.loads(artifact.file(TOPICS_FILE).read_text("utf-8"))[language]
-    predictor = side.classifier.open(folder_of(artifact.path, language), "cpu")
+    predictor = side.classifier.open(folder_of(artifact.path, language), Means())
     best: list[int] = predictor.predict([row["text"] for row in test]).argmax(axis=1).tolist()
     return fmean(topics[index] in (row["topic"], row["also"]) for row, index in zip(test, best, strict=True))
 
