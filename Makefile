@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PEER := bench/.venv-datatrove
+PEERS := $(foreach peer,datatrove llamafactory litgpt,bench/.venv-$(peer)/.ready)
 
 ROOMS := core corpus lm mixture curation synthesis training evaluation report recipes
 
@@ -24,7 +24,7 @@ check: $(READY)  ## format, lint, types, import rule
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-bench: $(READY) $(PEER)/.ready  ## the claims, side by side with datatrove; hours on a machine that does nothing else
+bench: $(READY) $(PEERS)  ## the claims, side by side with peers; hours on a machine that does nothing else
 	$(BIN)/python -m bench
 
 docs: $(READY)  ## the reference of every room, as HTML in docs/site
@@ -42,10 +42,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
-$(PEER)/.ready: bench/peers/requirements-datatrove.txt
-	$(PYTHON) -m venv $(PEER)
-	$(PEER)/bin/python -m pip install --quiet --requirement bench/peers/requirements-datatrove.txt
+bench/.venv-llamafactory/.ready: NO_DEPS := --no-deps  # its pins do not install together; the file has all it needs
+
+bench/.venv-%/.ready: bench/peers/requirements-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet $(NO_DEPS) --requirement $<
 	@touch $@
 
 clean:  ## remove the virtual environment; the store and the downloads stay
-	rm -rf $(VENV) $(PEER)
+	rm -rf $(VENV) bench/.venv-*

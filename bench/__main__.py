@@ -12,6 +12,9 @@ CORPORA = Path("bench/.work/corpora")
 TOKENIZER = Path("bench/.work/tokenizer.json")
 SHARES = ("0.1", "0.3", "1")
 LARGE, MIDDLE, SMALL = CORPORA / "1", CORPORA / "0.3", CORPORA / "0.1"
+MODELS, PASSAGES = Path("bench/.work/models"), Path("bench/.work/passages")
+SMALL_MODEL, SMALL_TOKENIZER = MODELS / "llama-12m", Path("bench/.work/tokenizer-8192.json")
+TRAINED = ("--models", str(MODELS), "--passages", str(PASSAGES))
 COMMON = ("--tokenizer", str(TOKENIZER))
 BENCHES = {
     "filters": ("--corpus", str(SMALL)),
@@ -22,6 +25,9 @@ BENCHES = {
     "sampler": (),
     "topics": (),
     "scoring": ("--corpus", str(SMALL), "--model", "bench/.work/SmolLM2-135M"),
+    "training": TRAINED,
+    "training_overhead": TRAINED,
+    "loss_memory": (),
     "kill": ("--corpus", str(SMALL), *COMMON),
 }
 
@@ -40,6 +46,14 @@ def main() -> None:
         python("corpus", "--packages", "bench/.work/packages", "--out", str(CORPORA), *shares)
     if not TOKENIZER.exists():
         python("tokenizer", "--corpus", str(LARGE), "--out", str(TOKENIZER))
+    if not SMALL_MODEL.exists():
+        words = ("--words", "8192", "--out", str(SMALL_TOKENIZER))
+        python("tokenizer", "--corpus", str(SMALL), *words)
+        python("small_model", "--tokenizer", str(SMALL_TOKENIZER), "--out", str(SMALL_MODEL))
+    for model in sorted(MODELS.iterdir()):
+        if not (PASSAGES / model.name).exists():
+            rows = ("--model", str(model), "--out", str(PASSAGES / model.name))
+            python("passages", "--corpus", str(SMALL), *rows)
     for name in given.benches:
         python(name, *BENCHES[name])
 

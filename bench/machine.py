@@ -10,6 +10,7 @@ from pathlib import Path
 
 PACKAGES = (
     "regraft", "datatrove", "daft", "tokenizers", "resiliparse", "fastwarc", "pyarrow", "numpy", "scipy", "spacy",
+    "torch", "transformers", "accelerate", "llamafactory", "litgpt", "lightning",
 )  # fmt: skip
 
 

@@ -59,8 +59,14 @@ def in_turn(sides: Sequence[Side], rounds: int, cores: Sequence[int], work: Path
     return found
 
 
-def run(command: Sequence[str | Path], cores: Sequence[int], log: Path, environment: Mapping[str, str]) -> Measured:
-    """Run a command to its end on `cores` and return what it took."""
+def run(
+    command: Sequence[str | Path],
+    cores: Sequence[int],
+    log: Path,
+    environment: Mapping[str, str],
+    look: float = LOOK,
+) -> Measured:
+    """Run a command to its end on `cores` and return what it took, its memory looked at every `look` seconds."""
     threads = {name: str(len(cores)) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
     pinned = ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
     with log.open("wb") as output:
@@ -72,7 +78,7 @@ def run(command: Sequence[str | Path], cores: Sequence[int], log: Path, environm
         while process.poll() is None:
             peak = max(peak, memory_of(process.pid))
             with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK)
+                process.wait(look)
         seconds = time.perf_counter() - start
     if process.returncode:
         tail = log.read_text("utf-8", "replace")[-2000:]

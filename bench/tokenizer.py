@@ -1,4 +1,4 @@
-"""Train the tokenizer of the benchmarks: 32,000 byte pairs, split as Llama 3 does, on documents of a corpus.
+"""Train the tokenizer of the benchmarks: 32,000 byte pairs by default, split as Llama 3 does, on documents of a corpus.
 
 python -m bench.tokenizer --corpus FOLDER --out tokenizer.json
 """
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--words", type=int, default=WORDS)
     given = parser.parse_args()
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(SPLIT), behavior="isolated")
@@ -37,7 +38,7 @@ def main() -> None:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=WORDS,
+        vocab_size=given.words,
         special_tokens=["<|endoftext|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
