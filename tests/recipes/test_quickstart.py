@@ -131,7 +131,7 @@ def test_kill_9_in_every_phase_and_again_gives_the_same_artifacts(
         assert child.wait() == -signal.SIGKILL
     stored = _stored_answers(tmp_path)
     last = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert f"{stored} of 4 answers are stored already" in last.stderr
+    assert f"{stored} of 4 are answered already" in last.stderr
     killed = {a.manifest.step: a for a in Store(tmp_path).artifacts()}
     assert {name: a.manifest.content_digest for name, a in killed.items()} == {
         a.manifest.step: a.manifest.content_digest for a in whole.artifacts()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,11 +106,42 @@ def test_one_of_a_course_that_was_given_up_is_not_taken(tmp_path: Path) -> None:
     assert steps(written(tmp_path, 6)) == ["step-000000004", "step-000000006"]
 
 
+def test_what_is_given_up_is_gone_before_anything_else_is_done(tmp_path: Path) -> None:
+    checkpoints = written(tmp_path, 4, 8, 9)
+    assert checkpoints.back_to(8).step == 8
+    assert steps(checkpoints) == ["step-000000008"]
+    found = opened(tmp_path).latest()
+    assert found is not None
+    assert found.step == 8
+
+
+def test_a_kill_while_checkpoints_are_given_up(tmp_path: Path) -> None:
+    """The pointer is moved first; none of the given up course is there to be taken when a later one is damaged."""
+    folder = written(tmp_path, 4, 7).folder
+    (folder / LATEST).write_text("step-000000004")
+    assert steps(opened(tmp_path)) == ["step-000000004"]
+    flip_byte(next((written(tmp_path, 8).folder / "step-000000008" / TENSORS).glob("*.distcp")))
+    found = opened(tmp_path).latest()
+    assert found is not None
+    assert found.step == 4
+
+
 def test_a_full_disk_is_told_at_the_next_call(tmp_path: Path) -> None:
     checkpoints = opened(tmp_path)
     (checkpoints.folder / "unfinished-000000001").write_text("in the way")
     checkpoints.save(1, {"weight": torch.zeros(1)}, {})
     with pytest.raises(OSError, match="unfinished-000000001"):
+        checkpoints.wait()
+
+
+def test_a_full_disk_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch tells of an unexpected position in a file."""
+    checkpoints = opened(tmp_path)
+    (checkpoints.folder / "unfinished-000000001").write_text("in the way")
+    free = shutil.disk_usage(tmp_path)._replace(free=3_999)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    checkpoints.save(1, {"weight": torch.zeros(1_000)}, {})
+    with pytest.raises(OSError, match="no space left for a checkpoint of 4,000 bytes"):
         checkpoints.wait()
 
 

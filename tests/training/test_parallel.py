@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from regraft.core import Artifact, Execution, Interrupted, StepFailed, Store, plan, run
+from regraft.core import Artifact, ConfigError, Execution, Interrupted, StepFailed, Store, plan, run
 from regraft.corpus import tables
+from regraft.recipes.find import find_recipe
 from tests.training.conftest import training
 
 ONE: dict[str, Any] = {"workers": 1, "checkpoint_seconds": 0, "sequences_per_batch": 1, "compile": "off"}
@@ -169,6 +170,48 @@ def test_a_process_that_cannot_start_is_shown_with_its_words(tmp_path: Path) -> 
 def test_an_error_of_the_training_comes_through_the_launcher(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="asks for 400 sequences and the sources hold"):
         made(tmp_path, {**ONE, "launcher": sys.executable}, tokens=200 * 2 * 64)
+
+
+def test_a_config_from_a_recipe_file_reaches_the_processes(tmp_path: Path) -> None:
+    """They cannot import the module of its classes, which was loaded by its path."""
+    recipe = tmp_path / "mine.py"
+    recipe.write_text(
+        "from dataclasses import dataclass\nfrom tests.training.conftest import training\n\n"
+        "@dataclass(frozen=True, slots=True, kw_only=True)\nclass Mine:\n    rate: float = 0.01\n\n"
+        "    def learning_rate(self, consumed: int, budget: int) -> float:\n        return self.rate\n\n"
+        "def mine():\n    return [training(schedule=Mine(), num_decisions=0, tokens=2 * 2 * 64)]\n"
+    )
+    store = Store(tmp_path / "store")
+    means: dict[str, Any] = {**ONE, "launcher": sys.executable}
+    run(find_recipe(f"{recipe}:mine")(), store, Execution(**means))
+    assert column(store.resolve("train"), "learning_rate") == [0.01, 0.01]
+
+
+@pytest.mark.parametrize(("launcher", "said"), [("  ", "no command"), ("a 'b", "quotes must be closed")])
+def test_a_launcher_that_is_no_command_is_refused(launcher: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Execution(launcher=launcher)
+
+
+def test_a_launcher_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match=r"launcher 'no-such-launcher --x' cannot be started: .*No such file"):
+        made(tmp_path, {**ONE, "launcher": "no-such-launcher --x"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_processes_that_outlive_the_start_save_and_end_before_the_next(alone: Artifact, tmp_path: Path) -> None:
+    """Only the one that waits is killed; the next start tells its processes to end, and waits for them."""
+    child, checkpoints = begun(tmp_path, TWO)
+    wait_for(child, checkpoints, 3)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert workers_of(checkpoints.parent)
+    assert made(tmp_path, ONE).manifest.content_digest == alone.manifest.content_digest
+    deadline = time.monotonic() + 60
+    while workers_of(checkpoints.parent) and time.monotonic() < deadline:
+        time.sleep(0.1)  # the launcher itself ends last, and writes nothing
+    assert not workers_of(checkpoints.parent)
 
 
 def test_interrupted_is_no_error() -> None:

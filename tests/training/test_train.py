@@ -161,6 +161,23 @@ def test_kill_9_around_a_roll_back(tmp_path: Path, after: int) -> None:
     assert killed.resolve("train").manifest.content_digest == straight.resolve("train").manifest.content_digest
 
 
+def test_kill_in_the_middle_of_a_roll_back(tmp_path: Path) -> None:
+    """What was served since the anchor is in no file any more, and the newest checkpoint is from before the spike."""
+    straight, killed = Store(tmp_path / "straight"), Store(tmp_path / "killed")
+    run([noisy()], straight, ONE)
+    child = subprocess.run(
+        [sys.executable, "-c", "import os, sys; from pathlib import Path; from regraft.core import Store, run\n"
+         "from regraft.training.ledger import Ledger\nfrom tests.training.conftest import noisy\n"
+         "from tests.training.test_train import ONE\nroll_back = Ledger.roll_back\n"
+         "Ledger.roll_back = lambda self, step: (roll_back(self, step), os._exit(9))\n"
+         "run([noisy()], Store(Path(sys.argv[1])), ONE)", str(killed.root)],
+        check=False,
+    )  # fmt: skip
+    assert child.returncode == 9
+    run([noisy()], killed, ONE)
+    assert killed.resolve("train").manifest.content_digest == straight.resolve("train").manifest.content_digest
+
+
 def _kill(build: str, folder: Path, after: int) -> None:
     """Start a training in another process and kill it once a checkpoint of step `after` or later shows."""
     child = subprocess.Popen(
@@ -312,6 +329,13 @@ def test_a_diverging_training_stops_and_names_the_documents(tmp_path: Path) -> N
         made(tmp_path, num_decisions=0, schedule=WarmupStable(peak=1e18, start=1e18))
 
 
+def test_decisions_and_kept_models_are_at_whole_steps() -> None:
+    config = replace(training().config, num_decisions=3, keep_every=300)
+    assert config.decision_steps == (3, 6, 9)
+    assert [step for step in range(1, 13) if config.keeps(step)] == [3, 5, 8, 10, 12]
+    assert not any(replace(config, keep_every=0).keeps(step) for step in range(1, 13))
+
+
 def test_the_plan_says_the_budget() -> None:
     step = training()
     assert step.stage.describe is not None
@@ -388,6 +412,16 @@ def test_models_are_kept_on_the_way_and_the_last_is_their_mean(tmp_path: Path, t
         run([take_kept.step("other", KeptConfig(step=5), model=taken.inputs["model"])], Store(tmp_path), ONE)
     assert not torch.equal(last[weight], plain[weight])
     assert rows(artifact, tables.STEPS_FILE) == rows(trained[1], tables.STEPS_FILE)  # averaging changes no step
+
+
+def test_models_kept_after_where_a_training_goes_on_are_made_anew(tmp_path: Path) -> None:
+    from regraft.training.loop import _give_up
+
+    for step in (4, 8, 12):
+        (tmp_path / f"step-{step:09d}" / "model").mkdir(parents=True)
+    _give_up(tmp_path, 8)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000004", "step-000000008"]
+    _give_up(tmp_path / "none", 8)
 
 
 def test_only_some_parameters_are_trained(tmp_path: Path) -> None:

@@ -176,8 +176,13 @@ def flush_tree(path: Path) -> None:
     """Make every file below a directory survive a power cut."""
     for file in path.rglob("*"):
         if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+            flush_file(file)
+
+
+def flush_file(path: Path) -> None:
+    """Make what a file holds survive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def flush_directory(path: Path) -> None:

@@ -5,6 +5,7 @@ The config says *what* and is all of a step's identity. The context says *where 
 
 import inspect
 import logging
+import shlex
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
@@ -59,6 +60,8 @@ class Execution:
     def __post_init__(self) -> None:
         if self.sequences_per_batch < 1:
             raise ConfigError(f"sequences_per_batch is {self.sequences_per_batch}; give at least 1.")
+        if self.launcher and not _words(self.launcher):
+            raise ConfigError(f"launcher is {self.launcher!r}, which is no command; its quotes must be closed.")
         if unknown := set(self.trackers) - set(TRACKERS):
             raise ConfigError(f"There is no tracker {sorted(unknown)}; choose from {TRACKERS}.")
 
@@ -66,6 +69,13 @@ class Execution:
     def hashes(self) -> Path:
         """File that remembers the hashes of raw files."""
         return self.cache / "hashes.json"
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
 
 
 class Ticker(Protocol):

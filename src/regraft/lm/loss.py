@@ -14,56 +14,17 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from regraft.core import ConfigError, RegraftError
 from regraft.lm.batches import Piece, plan_batches
+from regraft.lm.cross_entropy import CHUNK_TOKENS, IGNORED, summed_loss, token_losses
 from regraft.lm.load import context_length
 from regraft.lm.logit_scale import logit_scale
 from regraft.lm.loss_store import LossStore
 
 Precision = Literal["float32", "bfloat16"]
 """Of the matrix products; bfloat16 runs under autocast. Losses are always in fp32."""
-IGNORED = -100
-"""Label of a position that is not scored."""
-CHUNK_TOKENS = 512
-"""Rows of logits that exist at once, at most."""
-CHUNK_LOGITS = 512 * 49_152
-"""Logits that exist at once, 100 MB in fp32; a larger vocabulary has fewer rows. Not in the paper: it is memory."""
-
-
-def token_losses(
-    hidden: Tensor,
-    head_weight: Tensor,
-    labels: Tensor,
-    *,
-    head_bias: Tensor | None = None,
-    softcap: float = 0.0,
-    chunk_tokens: int = CHUNK_TOKENS,
-) -> Tensor:
-    """Return the cross-entropy of each position in fp32 nats, 0 where the label is `IGNORED`; at most one chunk of
-    logits exists at any time, in the backward pass too, where each chunk is computed again.
-
-    Args:
-        hidden: (N, H), last hidden states.
-        head_weight: (V, H), may be tied to the input embedding.
-        labels: (N,).
-        head_bias: (V,).
-        softcap: logits become `softcap * tanh(logits / softcap)`; 0 leaves them.
-        chunk_tokens: rows of logits that exist at once, at most; no more than `CHUNK_LOGITS` logits in any case.
-    """
-    rows = max(1, min(chunk_tokens, CHUNK_LOGITS // len(head_weight)))
-    chunks = zip(hidden.split(rows), labels.split(rows), strict=True)
-    losses = [_again_backward(_chunk_losses, h, head_weight, head_bias, softcap, y) for h, y in chunks]
-    return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)  # (N,)
-
-
-def chunked_cross_entropy(
-    hidden: Tensor, head_weight: Tensor, labels: Tensor, *, chunk_tokens: int = CHUNK_TOKENS
-) -> Tensor:
-    """Return the summed cross-entropy in fp32 nats over the positions that are not `IGNORED`; see `token_losses`."""
-    return token_losses(hidden, head_weight, labels, chunk_tokens=chunk_tokens).sum()
 
 
 def sequence_loss(
@@ -82,7 +43,8 @@ def sequence_loss(
     Raises:
         ConfigError: the model changes its logits in a way that is not known here.
     """
-    return position_losses(model, input_ids, position_ids, labels, chunk_tokens=chunk_tokens).sum()
+    hidden = _hidden(model, input_ids, position_ids).flatten(0, 1)  # (N, H)
+    return summed_loss(labels=labels.flatten(), chunk_tokens=chunk_tokens, **_head(model, hidden))
 
 
 def position_losses(
@@ -94,8 +56,9 @@ def position_losses(
     chunk_tokens: int = CHUNK_TOKENS,
 ) -> Tensor:
     """Return the loss of each position of (B, T) packed sequences in fp32 nats; see `sequence_loss`."""
-    hidden = _hidden(model, input_ids, position_ids)
-    return _head_losses(model, hidden.flatten(0, 1), labels.flatten(), chunk_tokens).view_as(labels)  # (B, T)
+    hidden = _hidden(model, input_ids, position_ids).flatten(0, 1)  # (N, H)
+    losses = token_losses(labels=labels.flatten(), chunk_tokens=chunk_tokens, **_head(model, hidden))
+    return losses.view_as(labels)  # (B, T)
 
 
 class CausalLoss(torch.nn.Module):
@@ -106,9 +69,7 @@ class CausalLoss(torch.nn.Module):
         check_logits(model)
         self.model = model
 
-    def forward(
-        self, input_ids: Tensor, position_ids: Tensor, labels: Tensor, scored: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input_ids: Tensor, position_ids: Tensor, labels: Tensor, scored: Tensor | None = None) -> Tensor:
         """Return the summed loss in fp32 nats of (B, T) packed sequences; see `sequence_loss`.
 
         Args:
@@ -120,8 +81,8 @@ class CausalLoss(torch.nn.Module):
         """
         hidden = _hidden(self.model, input_ids, position_ids).flatten(0, 1)  # (N, H)
         if scored is not None:
-            return _head_losses(self.model, hidden[scored], labels)
-        return _head_losses(self.model, hidden, labels.flatten()).sum()
+            return token_losses(labels=labels, **_head(self.model, hidden[scored]))
+        return summed_loss(labels=labels.flatten(), **_head(self.model, hidden))
 
 
 @torch.no_grad()
@@ -279,31 +240,16 @@ def _hidden(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor) -> 
     return model.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
 
 
-def _head_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor, chunk_tokens: int = CHUNK_TOKENS) -> Tensor:
+def _head(model: PreTrainedModel, hidden: Tensor) -> dict[str, Any]:
+    """Return what the logits of hidden states are made of, as arguments of `token_losses` and `summed_loss`."""
     head: Any = model.get_output_embeddings()
     scale, bias = logit_scale(model), getattr(head, "bias", None)
-    return token_losses(
-        hidden if scale == 1 else hidden * scale,
-        head.weight,
-        labels,
-        head_bias=None if bias is None else bias * scale,
-        softcap=getattr(model.config.get_text_config(), "final_logit_softcapping", None) or 0.0,
-        chunk_tokens=chunk_tokens,
-    )
-
-
-def _again_backward(function: Callable[..., Tensor], *given: Any) -> Tensor:
-    """Return `function(*given)`; where gradients are wanted, what it holds is computed again in the backward pass."""
-    if not torch.is_grad_enabled():
-        return function(*given)
-    return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=False)
-
-
-def _chunk_losses(h: Tensor, weight: Tensor, bias: Tensor | None, softcap: float, labels: Tensor) -> Tensor:
-    logits = F.linear(h, weight, bias).float()  # (chunk, V)
-    if softcap:
-        logits = softcap * torch.tanh(logits / softcap)
-    return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+    return {
+        "hidden": hidden if scale == 1 else hidden * scale,
+        "head_weight": head.weight,
+        "head_bias": None if bias is None else bias * scale,
+        "softcap": getattr(model.config.get_text_config(), "final_logit_softcapping", None) or 0.0,
+    }
 
 
 def _pack(documents: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

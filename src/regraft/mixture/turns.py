@@ -55,7 +55,7 @@ class Turns:
         self._due, self._opens = [0.0] * len(self._share), [0.0] * len(self._share)
         for node in range(len(self._share)):
             self._date(node)
-        self._spare = 0
+        self._spare: float = 0
 
     @property
     def credits(self) -> list[float]:
@@ -113,7 +113,7 @@ class Turns:
                 best, soonest = node, due[node]
         return best
 
-    def _look_ahead(self) -> tuple[int, float]:
+    def _look_ahead(self) -> tuple[float, float]:
         """Return how many turns, this one included, may go to any stream, and the deadline up to which all are taken.
 
         The j-th of all deadlines (from 0) leaves `deadline - now - j` turns to others. Each turn takes one of them at

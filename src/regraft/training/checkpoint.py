@@ -6,17 +6,18 @@ and SHA-256 of every other file. One is written beside its place, in the backgro
 `latest` is moved last and names the newest. The newest few stay, and those that a training may roll back to.
 """
 
+import errno
 import hashlib
 import json
 import logging
 import shutil
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -35,6 +36,7 @@ PREFIX, UNFINISHED = "step-", "unfinished-"
 KEPT = 2
 """Newest checkpoints that stay: where one is damaged on disk, the one before is taken."""
 
+T = TypeVar("T")
 Tensors = Mapping[str, torch.Tensor]
 
 logging.getLogger("c10d-NullHandler-dcp_logger").setLevel(logging.WARNING)  # it notes every tensor
@@ -77,6 +79,8 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             for torn in self.folder.glob(f"{UNFINISHED}*"):
                 shutil.rmtree(torn)
+            whole = self._steps()
+            self._remove(step for step in self._steps(given_up=True) if step not in whole)
         self.ranks.wait()
 
     @property
@@ -121,35 +125,33 @@ class Checkpoints:
             RegraftError: there are some, and all are damaged.
         """
         self.wait()
-        self.ranks.wait()
-        reasons: list[str] = []
-        for step in self._steps():
-            if not (reason := self._damage(step)):
-                return self.at(step)
-            self.log.warning("checkpoint of step %d is damaged and passed over: %s", step, reason)
-            reasons.append(reason)
-        if reasons:
+        found, reasons = self._told(self._newest_whole() if self.ranks.first else (None, []))
+        if found is None and reasons:
             raise RegraftError(
                 f"Every checkpoint in {self.folder} is damaged: {'; '.join(reasons)}. Mend the disk and put the files "
                 "back, or remove that directory to train from the start."
             )
-        return None
+        return None if found is None else self._at(found)
 
-    def at(self, step: int) -> Checkpoint:
-        """Return the checkpoint that was written after `step`."""
+    def back_to(self, step: int) -> Checkpoint:
+        """Return the checkpoint of `step`, the newest one from now on: what came after it is given up."""
         self.wait()
+        if self.ranks.first:
+            self._point_to(step)
+            self._remove(later for later in self._steps(given_up=True) if later > step)
         self.ranks.wait()
-        folder = self._place(step)
-        return Checkpoint(folder, step, json.loads((folder / STATE).read_text("utf-8")))
+        return self._at(step)
 
     def close(self) -> None:
         """Wait for what is being written and end the writer."""
-        self.wait()
-        self._writer.shutdown()
+        try:
+            self.wait()
+        finally:
+            self._writer.shutdown()
 
     def _write(self, step: int, staged: Any, state: str, keep: frozenset[int]) -> None:
         part = self.folder / f"{UNFINISHED}{step:09d}"
-        with _errors_as_they_were():
+        with _errors_as_they_were(), self._full_disk_named(sum(tensor.nbytes for tensor in staged.values())):
             save(staged, checkpoint_id=part / TENSORS, process_group=self._group, no_dist=self._group is None)
         if not self.ranks.first:
             return
@@ -159,35 +161,60 @@ class Checkpoints:
         target = self._place(step)
         shutil.rmtree(target, ignore_errors=True)  # of a course that was given up
         part.rename(target)
-        pointer = self.folder / f"{LATEST}.part"
-        pointer.write_text(target.name, "utf-8")
-        pointer.replace(self.folder / LATEST)
+        self._point_to(step)
+        stay = {*self._steps()[:KEPT], *keep}
+        self._remove(old for old in self._steps(given_up=True) if old not in stay)
+
+    @contextmanager
+    def _full_disk_named(self, needed: int) -> Generator[None]:
+        """Raise that the disk is full where less than `needed` bytes are free: torch tells of positions in a file."""
+        try:
+            yield
+        except CheckpointException as error:
+            if shutil.disk_usage(self.folder).free < needed:
+                raise OSError(errno.ENOSPC, f"no space left for a checkpoint of {needed:,} bytes") from error
+            raise
+
+    def _point_to(self, step: int) -> None:
+        part = self.folder / f"{LATEST}.part"
+        part.write_text(self._place(step).name, "utf-8")
+        part.replace(self.folder / LATEST)
         flush_directory(self.folder)
-        self._remove_old(step, keep)
 
-    def _remove_old(self, step: int, keep: frozenset[int]) -> None:
-        steps = self._steps()
-        stay = {*steps[:KEPT], *(kept for kept in keep if kept <= step)}
-        for folder in self.folder.glob(f"{PREFIX}*"):
-            if int(folder.name.removeprefix(PREFIX)) not in stay:
-                shutil.rmtree(folder)
+    def _remove(self, steps: Iterable[int]) -> None:
+        for step in steps:
+            shutil.rmtree(self._place(step))
 
-    def _steps(self) -> list[int]:
-        """Return the steps of what may be whole, newest first; what stands after the pointer was given up."""
+    def _steps(self, *, given_up: bool = False) -> list[int]:
+        """Return the steps of what may be whole, newest first; with what stands after the pointer and is `given_up`."""
         pointer = self.folder / LATEST
-        newest = pointer.read_text("utf-8") if pointer.exists() else None
+        newest = pointer.read_text("utf-8") if pointer.exists() and not given_up else None
         names = [p.name for p in self.folder.glob(f"{PREFIX}*") if newest is None or p.name <= newest]
         return sorted((int(name.removeprefix(PREFIX)) for name in names), reverse=True)
 
     def _place(self, step: int) -> Path:
         return self.folder / f"{PREFIX}{step:09d}"
 
-    def _damage(self, step: int) -> str:
-        """Return what is wrong with a checkpoint, by the first process and told to all; empty when nothing is."""
-        found = [_damage(self._place(step)) if self.ranks.first else ""]
+    def _at(self, step: int) -> Checkpoint:
+        folder = self._place(step)
+        return Checkpoint(folder, step, json.loads((folder / STATE).read_text("utf-8")))
+
+    def _newest_whole(self) -> tuple[int | None, list[str]]:
+        """Return the newest step whose checkpoint is whole, and what is wrong with newer ones."""
+        reasons: list[str] = []
+        for step in self._steps():
+            if not (reason := _damage(self._place(step))):
+                return step, reasons
+            self.log.warning("checkpoint of step %d is damaged and passed over: %s", step, reason)
+            reasons.append(reason)
+        return None, reasons
+
+    def _told(self, found: T) -> T:
+        """Return what the first process has found, on every process: on a shared disk others may see less of it."""
+        told = [found]
         if self._group is not None:
-            dist.broadcast_object_list(found, 0, group=self._group)
-        return found[0]
+            dist.broadcast_object_list(told, 0, group=self._group)
+        return told[0]
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def _working(architecture: Architecture, setup: Setup) -> int:
 
 
 def _loss(architecture: Architecture, setup: Setup) -> int:
-    from regraft.lm.loss import CHUNK_LOGITS, CHUNK_TOKENS
+    from regraft.lm.cross_entropy import CHUNK_LOGITS, CHUNK_TOKENS
 
     vocabulary = architecture.vocab_size
     rows = max(1, min(CHUNK_TOKENS, CHUNK_LOGITS // vocabulary))

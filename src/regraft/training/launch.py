@@ -1,8 +1,7 @@
 """Run a training in the processes of a launcher: `torchrun --nproc-per-node 8`, `srun torchrun ...`.
 
 The stage writes what is to be done to a file below its scratch, starts `LAUNCHER -m regraft.training.worker FILE`,
-shows what the first process tells, and takes the figures of the manifest from a file at the end. Config classes may be
-defined in the user's recipe, so they travel by value.
+shows what the first process tells, and takes the figures of the manifest from a file at the end.
 """
 
 import json
@@ -18,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
+from regraft.core import ConfigError, Context, Interrupted, Metrics, Progress, RegraftError, Ticker
+from regraft.corpus.portable import packed
+from regraft.training.control import STOP, new_control, stop_earlier, tell
+from regraft.training.signals import BEAT_SECONDS, Stop, stop_on_signal
 
-from regraft.core import Context, Interrupted, Metrics, Progress, RegraftError, Ticker
-from regraft.training.signals import BEAT_SECONDS, CONTROL_FILE, STOP, Stop, stop_on_signal
-
-JOB, MESSAGES, RESULT, OUTPUT = "job.pickle", "messages.jsonl", "result.json", "processes.log"
+JOB, MESSAGES, OUTPUT = "job.pickle", "messages.jsonl", "processes.log"
 POLL_SECONDS = 0.2
 TAIL = 2_000
 """Characters of the processes' output that an error shows."""
@@ -33,24 +32,41 @@ def launched(config: Any, ctx: Context) -> Metrics:
     """Return the figures of a training that the processes of `execution.launcher` ran.
 
     Raises:
+        ConfigError: there is no such launcher.
         Interrupted: it was asked to end and has saved.
-        RegraftError: a process failed; the message shows the end of what they wrote.
+        RegraftError: a process failed; the message says why, or shows the end of what they wrote.
     """
-    for name in (MESSAGES, RESULT, CONTROL_FILE):
-        (ctx.scratch / name).unlink(missing_ok=True)
+    stop_earlier(ctx.scratch)
+    (ctx.scratch / MESSAGES).unlink(missing_ok=True)
+    control = new_control(ctx.scratch)
     job = {"config": config, "out": ctx.out, "scratch": ctx.scratch, "execution": ctx.execution, "inputs": ctx.inputs}
-    (ctx.scratch / JOB).write_bytes(cloudpickle.dumps({**job, "name": ctx.log.name}))
-    command = [*_launcher(ctx.execution.launcher), "-m", "regraft.training.worker", str(ctx.scratch / JOB)]
-    ctx.log.info("starts %s", shlex.join(command))
-    with (ctx.scratch / OUTPUT).open("wb") as output, stop_on_signal() as stop:
-        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    (ctx.scratch / JOB).write_bytes(packed({**job, "name": ctx.log.name, "control": control}))
+    with stop_on_signal() as stop:
+        child = _started(ctx)
         try:
-            _follow(child, ctx, stop)
+            _follow(child, ctx, control, stop)
         finally:
+            with suppress(OSError):  # of a full disk; the signal says it too
+                tell(control, STOP)
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
                 child.wait()
-    return _result(ctx.scratch, child.returncode)
+        return _result(result_of(control), ctx.scratch / OUTPUT, child.returncode)
+
+
+def result_of(control: Path) -> Path:
+    """Return the file in which the processes that look at a control file say how the training ended."""
+    return control.with_name(f"result-{control.name}.json")
+
+
+def _started(ctx: Context) -> "subprocess.Popen[bytes]":
+    command = [*_launcher(ctx.execution.launcher), "-m", "regraft.training.worker", str(ctx.scratch / JOB)]
+    ctx.log.info("starts %s", shlex.join(command))
+    with (ctx.scratch / OUTPUT).open("wb") as output:
+        try:
+            return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        except (FileNotFoundError, PermissionError) as error:
+            raise ConfigError(f"The launcher {ctx.execution.launcher!r} cannot be started: {error}.") from error
 
 
 def _launcher(launcher: str) -> list[str]:
@@ -61,11 +77,10 @@ def _launcher(launcher: str) -> list[str]:
     return words
 
 
-def _follow(child: "subprocess.Popen[bytes]", ctx: Context, stop: Stop) -> None:
+def _follow(child: "subprocess.Popen[bytes]", ctx: Context, control: Path, stop: Stop) -> None:
     """Show what the first process tells until all have ended; pass on that they should."""
     shown = _Shown(ctx.log, ctx.progress)
     messages = _messages(ctx.scratch / MESSAGES)
-    control = ctx.scratch / CONTROL_FILE
     while True:
         ended = child.poll() is not None
         for message in messages:
@@ -74,9 +89,7 @@ def _follow(child: "subprocess.Popen[bytes]", ctx: Context, stop: Stop) -> None:
             shown.show(message)
         if ended:
             return
-        part = control.with_suffix(".part")
-        part.write_text(STOP if stop.by else str(time.monotonic() // BEAT_SECONDS), "utf-8")
-        part.replace(control)
+        tell(control, STOP if stop.by else str(time.monotonic() // BEAT_SECONDS))
         time.sleep(POLL_SECONDS)
 
 
@@ -116,14 +129,14 @@ class _Shown:
                 raise AssertionError(message)
 
 
-def _result(scratch: Path, status: int) -> Metrics:
-    try:
-        result = json.loads((scratch / RESULT).read_text("utf-8"))
-    except FileNotFoundError:
-        output = (scratch / OUTPUT).read_text("utf-8", "replace")[-TAIL:]
-        raise RegraftError(f"The processes of the training ended with status {status}:\n{output}") from None
+def _result(file: Path, output: Path, status: int) -> Metrics:
+    unsaid = {"failed": "no process has said why"}
+    result: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else unsaid
     if "interrupted" in result:
         raise Interrupted(result["interrupted"])
     if "error" in result:
         raise RegraftError(result["error"])
+    if "failed" in result:
+        words = output.read_text("utf-8", "replace")[-TAIL:]
+        raise RegraftError(f"{result['failed']}\nThe processes of the training ended with status {status}:\n{words}")
     return result["metrics"]

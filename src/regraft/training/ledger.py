@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from regraft.core.artifact import flush_file
 from regraft.corpus import tables
 
 TABLES = {
@@ -55,6 +56,7 @@ class Ledger:
                 file = self._folder(name) / f"{step:09d}.parquet"
                 part = file.with_suffix(".part")
                 tables.write(part, tables.table_of(rows, TABLES[name][1]), TABLES[name][1])
+                flush_file(part)
                 part.replace(file)
                 rows.clear()
 

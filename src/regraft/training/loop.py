@@ -12,7 +12,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from regraft.training.averaging import WeightAverage
 from regraft.training.batch import Batch, make_batch, num_predicted
 from regraft.training.checkpoint import Checkpoint, Checkpoints
 from regraft.training.compatibility import check_compatible
+from regraft.training.compiled import Passes, as_they_are, compile_layers
 from regraft.training.export import export_model
 from regraft.training.figures import training_figures
 from regraft.training.history import consumed_tokens
@@ -43,7 +44,7 @@ from regraft.training.pacing import Pacing
 from regraft.training.parallel import Ranks, accumulating, joined, layout_of, reshard, spread
 from regraft.training.preflight import check_budget, check_disjoint, tell_packing
 from regraft.training.safety import Watch
-from regraft.training.signals import CONTROL_FILE, Stop, stop_on_signal
+from regraft.training.signals import Stop
 from regraft.training.steering import Steering, start, steer
 from regraft.training.streams import PackedStream, open_streams
 from regraft.training.tensors import training_tensors, whole_weights
@@ -57,13 +58,13 @@ SAVING_SHARE = 20
 """Saving takes at most one part in so many of the time."""
 
 
-def run_training(config: TrainConfig, ctx: Context) -> Metrics:
-    """Train, write model and tables to `ctx.out` and return the figures of the manifest.
+def run_training(config: TrainConfig, ctx: Context, stop: Stop) -> Metrics:
+    """Train until the end or until `stop`, write model and tables to `ctx.out` and return the figures of the manifest.
 
     Raises:
         Interrupted: it was asked to end, and has saved what it needs to go on.
     """
-    with joined(ctx.execution.device) as ranks, stop_on_signal(ctx.scratch / CONTROL_FILE) as stop:
+    with joined(ctx.execution.device) as ranks:
         trainer = open_training(config, ctx, ranks, stop)
         trainer.train()
         if ranks.first:
@@ -138,14 +139,15 @@ class Trainer:
 
     def __post_init__(self) -> None:
         execution = self.ctx.execution
+        self.plan = self.config.plan
         layout = layout_of(execution.parallel, self.ranks)
         architecture = architecture_of(self.model)
         self.module = spread(CausalLoss(self.model), layout, self.ranks.device, self.config.precision)
         self.autocast = self.config.precision == "bfloat16" and layout != "fsdp"
+        compile_layers(self._passes(), execution.compile, execution.cache / "compiled", self.ctx.log)
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
         self.average = WeightAverage(self.config.average, self.model, self.module) if self.config.average else None
         self.tensors = training_tensors(self.model, self.optimizer, self.average)
-        self.plan = self.config.plan
         self.supply = {key: len(stream) for key, stream in self.streams.items()}
         self.sampler = Sampler(self.config.mixture, self.supply)
         self.pacing = Pacing(self.config.pacing, self.streams, self.validation)
@@ -160,6 +162,7 @@ class Trainer:
             self.config.precision,
         )
         self.checkpoints = Checkpoints(scratch=self.ctx.scratch, ranks=self.ranks, log=self.ctx.log)
+        self.decision_steps = frozenset(self.config.decision_steps)
         self.saved, self.saving = time.monotonic(), 0.0
 
     def train(self) -> None:
@@ -173,17 +176,16 @@ class Trainer:
             self.ctx.log,
         )
         self.journal = Journal(ledger=self.ledger, trackers=trackers, log=self.ctx.log, machine=self.machine)
-        if not found:
-            self._measure_and_steer(first=True)
-        self.module.train()
-        self.journal.begin()
-        with self.ctx.track("train", self.plan.num_steps, "steps", self.step) as ticker:
-            while self.step < self.plan.num_steps and not self.stopped:
-                before = self.step
-                note = self._train_step()
-                ticker.advance(self.step - before, note)
-        self.checkpoints.close()
-        trackers.close()
+        with closing(trackers), closing(self.checkpoints):
+            if not found:
+                self._measure_and_steer(first=True)
+            self.module.train()
+            self.journal.begin()
+            with self.ctx.track("train", self.plan.num_steps, "steps", self.step) as ticker:
+                while self.step < self.plan.num_steps and not self.stopped:
+                    before = self.step
+                    note = self._train_step()
+                    ticker.advance(self.step - before, note)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Return a block inside of which the model has its mean weights, where it has any."""
@@ -266,6 +268,20 @@ class Trainer:
         self.journal.clock.lap("forward_backward")
         return total / predicted, int(tokens), stop > 0, save > 0
 
+    def _passes(self) -> Passes:
+        """Return what this process does over and over: its batches of a full step."""
+        each = -(-self.config.sequences_per_step // self.ranks.size)
+        rows = min(each, self.ctx.execution.sequences_per_batch)
+        return Passes(
+            module=self.module,
+            model=self.model,
+            shape=(rows, self.config.sequence_length),
+            count=self.plan.num_steps * -(-each // rows),
+            ranks=self.ranks,
+            autocast=self.autocast,
+            precision=self.config.precision,
+        )
+
     def _mine(self, served: Served) -> Sequence[tuple[StreamKey, int] | None]:
         """Return this process's sequences; None fills up, so that all processes have equally many."""
         each = -(-len(served) // self.ranks.size)
@@ -276,15 +292,15 @@ class Trainer:
         """Add the gradient of `scale` times the summed loss of a batch; return the sum."""
         device = self.ranks.device
         parts = batch.split(self.ctx.execution.sequences_per_batch)
-        total = 0.0
+        losses: list[torch.Tensor] = []
         for number, part in enumerate(parts, start=1):
             torch.manual_seed(_seed(self.config.seed, self.step, self.ranks.rank, number))  # for dropout
             with accumulating(self.module, last=number == len(parts)):
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
                     loss = self.module(part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device))
                 (loss * scale).backward()
-            total += float(loss.detach())
-        return total
+            losses.append(loss.detach())  # read at the end: reading waits for the accelerator
+        return sum(map(float, losses))
 
     def _skip(self, loss: float, norm: float, served: Served) -> None:
         """Count and note a step that changed nothing.
@@ -316,7 +332,7 @@ class Trainer:
                 f"step {self.step}: the loss has jumped to {loss:.3f}, and {self.watch.rollbacks} roll-backs are all "
                 "that are allowed. Lower the learning rate, or raise safety.spikes.max_rollbacks."
             )
-        last, anchor = self.step, self.checkpoints.at(self.anchor)
+        last, anchor = self.step, self.checkpoints.back_to(self.anchor)
         passed = self.ledger.roll_back(anchor.step)
         data = self.sampler, self.pacing, self.num_noted
         anchor.load(self.tensors)
@@ -335,7 +351,7 @@ class Trainer:
 
     def _decide_and_save(self, stop: bool, save: bool) -> None:
         last = self.step == self.plan.num_steps
-        if self.step in self.config.decision_steps:
+        if self.step in self.decision_steps:
             self._measure_and_steer()
         elif last:
             with self.averaged():
@@ -355,7 +371,7 @@ class Trainer:
             self._save()
         self.journal.clock.lap("checkpoint")
         if stop:
-            self.checkpoints.close()
+            self.checkpoints.wait()
             raise Interrupted(f"stopped after step {self.step} of {self.plan.num_steps}, which is saved")
 
     def _measure_and_steer(self, first: bool = False) -> None:
@@ -380,7 +396,8 @@ class Trainer:
 
     def _measure(self) -> Mapping[StreamKey, Measured]:
         """Measure the held-out loss, tell it and return it."""
-        measured = self.validation.measure(self.module, self.ranks)
+        with as_they_are():
+            measured = self.validation.measure(self.module, self.ranks)
         reshard(self.module)
         self.journal.held_out(self.step, measured)
         return measured
@@ -436,6 +453,15 @@ class Trainer:
         self.steering = Steering.from_json(state["steering"])
         self.watch = Watch(self.config.safety, **state["watch"])
         self.checkpoints.keep = {self.anchor} if self.anchor else set()
+        if self.ranks.first:
+            _give_up(self.ctx.scratch / KEPT, self.step)
+
+
+def _give_up(kept: Path, step: int) -> None:
+    """Remove the models that were kept after `step`, of which one may be half written."""
+    for folder in kept.glob("step-*"):
+        if int(folder.name.removeprefix("step-")) > step:
+            shutil.rmtree(folder)
 
 
 def _take_over(kept: Path, out: Path) -> None:

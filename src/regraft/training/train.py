@@ -135,14 +135,16 @@ class TrainConfig:
 
     def keeps(self, step: int) -> bool:
         """Say whether the model after `step` is kept."""
-        before, now = self.plan.tokens_before(step - 1), self.plan.tokens_before(step)
-        return bool(self.keep_every) and now // self.keep_every > before // self.keep_every
+        if not self.keep_every:
+            return False
+        plan = self.plan
+        return plan.tokens_before(step) // self.keep_every > plan.tokens_before(step - 1) // self.keep_every
 
     @property
     def decision_steps(self) -> tuple[int, ...]:
         """Steps after which held-out loss is measured, and controller and guard decide, in order."""
-        rounds = self.num_decisions + 1
-        return tuple(self.num_steps * i // rounds for i in range(1, rounds))
+        rounds, num_steps = self.num_decisions + 1, self.num_steps
+        return tuple(num_steps * i // rounds for i in range(1, rounds))
 
 
 def describe(config: TrainConfig) -> str:
@@ -177,6 +179,10 @@ def train(config: TrainConfig, ctx: Context) -> Metrics:
         from regraft.training.launch import launched
 
         return launched(config, ctx)
+    from regraft.training.control import alone, stop_earlier
     from regraft.training.loop import run_training
+    from regraft.training.signals import stop_on_signal
 
-    return run_training(config, ctx)
+    stop_earlier(ctx.scratch)
+    with alone(ctx.scratch, ctx.log), stop_on_signal() as stop:
+        return run_training(config, ctx, stop)

@@ -1,21 +1,21 @@
 """One process of a training that a launcher started: `python -m regraft.training.worker JOB`."""
 
-import fcntl
 import json
 import logging
 import os
 import sys
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-import cloudpickle
-
-from regraft.core import Context, Interrupted, RegraftError, Silent, Ticker
-from regraft.training.launch import MESSAGES, RESULT
+from regraft.core import Context, Interrupted, Metrics, RegraftError, Silent, Ticker
+from regraft.corpus.portable import unpacked
+from regraft.training.control import alone
+from regraft.training.launch import MESSAGES, result_of
 from regraft.training.loop import run_training
-
-LOCK = "processes.lock"
+from regraft.training.signals import stop_on_signal
 
 
 @dataclass(slots=True)
@@ -57,43 +57,43 @@ class _Handler(logging.Handler):
         self.messages.tell(log=record.getMessage(), level=record.levelno)
 
 
-def _wait_for_others(lock: Path, log: logging.Logger) -> None:
-    """Return once no process of an earlier start of this training is left; the lock is held until this one ends."""
-    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.warning("processes of an earlier start of this training still run; waits for them to end")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
 def main(job: Path) -> int:
-    """Take part in the training that a file describes; the first process writes what came of it beside that file."""
-    given = cloudpickle.loads(job.read_bytes())  # written by the process that started this one
+    """Take part in the training that a file describes, and write how it ended where its control file says.
+
+    The first process writes the figures, the first one that fails the error: the others then fail for want of it.
+    """
+    given = unpacked(job.read_bytes())  # written by the process that started this one
     first = int(os.environ.get("RANK", "0")) == 0
     log = logging.getLogger(given.pop("name"))
     log.propagate = False
     log.setLevel(logging.INFO)
-    log.handlers = [logging.NullHandler()]
     messages = Messages((job.parent / MESSAGES).open("a", encoding="utf-8")) if first else None
-    if messages:
-        log.handlers = [_Handler(messages)]
-        _wait_for_others(job.with_name(LOCK), log)
-    config = given.pop("config")
+    log.handlers = [_Handler(messages) if messages else logging.NullHandler()]
+    config, control = given.pop("config"), given.pop("control")
+    ended = partial(_ended, result_of(control))
     ctx = Context(**given, log=log, progress=messages or Silent())
-    result: dict[str, Any] = {}
-    try:
-        result = {"metrics": dict(run_training(config, ctx))}
-    except Interrupted as stopped:
-        result = {"interrupted": str(stopped)}
-    except RegraftError as error:
-        result = {"error": str(error)}
-        print(error, file=sys.stderr)
-    if first:
-        part = job.with_name(f"{RESULT}.part")
-        part.write_text(json.dumps(result), "utf-8")
-        part.replace(job.with_name(RESULT))
-    return 0 if "error" not in result else 1
+    with stop_on_signal(control) as stop:
+        try:
+            with alone(ctx.scratch, log) if first else nullcontext():
+                metrics = run_training(config, ctx, stop)
+        except Interrupted as stopped:
+            return ended(0, interrupted=str(stopped)) if first else 0
+        except RegraftError as error:
+            return ended(1, error=str(error))
+        except Exception as error:
+            ended(1, failed=f"{type(error).__name__}: {error}")
+            raise
+        return ended(0, metrics=dict(metrics)) if first else 0
+
+
+def _ended(file: Path, status: int, **result: Metrics | str) -> int:
+    """Write how the training ended, unless another process has written of a failure, and return the exit status."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(result), "utf-8")
+    with suppress(FileExistsError):
+        os.link(part, file)
+    part.unlink()
+    return status
 
 
 if __name__ == "__main__":

@@ -1,0 +1,248 @@
+"""Decoder layers that are compiled where a trial shows that it pays; all else runs as it is.
+
+The repeated layer is compiled once for all of its repetitions, in place: parameters keep their names, and what wraps a
+layer (recomputing, DDP, FSDP2) wraps it as before. Sums come out in another order than without, so a training has to
+be compiled from its start to its end or not at all. That is why a trial is kept beside the kernels: a training that
+goes on decides as it did when it began, and so does one that is run again on this machine.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
+
+from regraft.lm.loss import IGNORED
+from regraft.training.parallel import Ranks, decoder_layers
+
+FEWEST_PASSES = 50
+"""A trial takes some ten passes, compiling included; it is not worth it for a training of fewer. Not in the paper."""
+TIMED = 3
+"""Passes of a trial that are timed, each way; the fastest counts."""
+LOSS_TOLERANCE = {"float32": 1e-5, "bfloat16": 5e-3}
+GRADIENT_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
+"""Relative. Rounding gives less, a wrong kernel far more. Not in the paper."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What some passes forward and backward found, without compiling and with it."""
+
+    plain_seconds: float
+    """Of a pass."""
+    compiled_seconds: float
+    compiling_seconds: float
+    """Of the first compiled pass, beyond the others. None of it when the kernels were there already."""
+    loss_difference: float
+    """Relative."""
+    gradient_difference: float
+    """Length of the difference over the length of the gradient, in the first layer that is trained."""
+
+    def agrees(self, precision: str) -> bool:
+        """Say whether both ways compute the same but for rounding; NaN does not."""
+        loss_agrees = self.loss_difference <= LOSS_TOLERANCE[precision]
+        return loss_agrees and self.gradient_difference <= GRADIENT_TOLERANCE[precision]
+
+    def saves(self, passes: int) -> float:
+        """Return the seconds that compiling saves in a training of so many passes."""
+        return passes * (self.plain_seconds - self.compiled_seconds) - self.compiling_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileReport:
+    """Whether the layers are compiled, and why."""
+
+    compiled: bool
+    reason: str
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passes:
+    """Passes forward and backward of a training that all look alike."""
+
+    module: torch.nn.Module
+    """A `CausalLoss`, wrapped or not, on its device."""
+    model: PreTrainedModel
+    """The model inside."""
+    shape: tuple[int, int]
+    """Sequences and tokens of each."""
+    count: int
+    """In the whole training, what is done already included."""
+    ranks: Ranks
+    autocast: bool
+    precision: Literal["float32", "bfloat16"]
+
+    def take(self) -> tuple[float, torch.Tensor, float]:
+        """Return the loss, the gradient of one layer and the seconds of a pass; leave no gradient."""
+        batch = self._batch()
+        start = self._clock()
+        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.autocast):
+            loss = self.module(*batch)
+        (loss / self._num_tokens).backward()
+        gradient = self._gradient()
+        seconds = self._clock() - start
+        self.module.zero_grad(set_to_none=True)
+        return float(loss.detach()), gradient, seconds
+
+    def _gradient(self) -> torch.Tensor:
+        """Return this process's part of the gradient of the first layer that is trained, which it reaches last."""
+        for layer in decoder_layers(self.model):
+            if found := [p.grad for p in layer.parameters() if p.grad is not None]:
+                local = [g.to_local() if isinstance(g, DTensor) else g for g in found]
+                return torch.cat([g.flatten().float() for g in local]).cpu()
+        return torch.zeros(0)
+
+    @property
+    def _num_tokens(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    def _clock(self) -> float:
+        return time.perf_counter() if self.ranks.device.type == "cuda" else time.process_time()
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return rows of random tokens, two documents in each."""
+        rows, length = self.shape
+        vocabulary = self.model.config.get_text_config().vocab_size
+        ids = torch.randint(vocabulary, (rows, length + 1), generator=torch.Generator().manual_seed(0))
+        half = length // 2
+        positions = torch.cat([torch.arange(half), torch.arange(length - half)]).repeat(rows, 1)
+        labels = ids[:, 1:].clone()
+        labels[:, max(0, half - 1)] = IGNORED
+        device = self.ranks.device
+        return ids[:, :-1].to(device), positions.to(device), labels.to(device)
+
+
+def compile_layers(
+    passes: Passes, mode: Literal["auto", "on", "off"], cache: Path, log: logging.Logger
+) -> CompileReport:
+    """Compile the repeated layers of a model in place if that is asked for, or pays, and say so in one line.
+
+    Every process calls this, after the model is laid out and before the first step; all of them decide alike. A
+    machine on which nothing can be compiled trains as it is, with one warning.
+
+    Args:
+        passes: what the training will do over and over.
+        mode: `on` compiles unless it fails or computes something else, `auto` if it also saves time.
+        cache: folder that keeps kernels and trials from run to run.
+        log: told what was decided.
+    """
+    if mode == "off":
+        return CompileReport(compiled=False, reason="off")
+    report = _decide(passes, mode, cache)
+    if not report.compiled:
+        _restore(passes.model)
+    level = logging.INFO if report.compiled or report.trial or mode == "auto" else logging.WARNING
+    log.log(level, "layers are %scompiled: %s", "" if report.compiled else "not ", report.reason)
+    return report
+
+
+@contextmanager
+def as_they_are() -> Generator[None]:
+    """Inside the block compiled layers run uncompiled: for evaluation, whose shapes differ from batch to batch."""
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _decide(passes: Passes, mode: str, cache: Path) -> CompileReport:
+    if mode == "auto" and passes.count < FEWEST_PASSES:
+        return CompileReport(compiled=False, reason=f"{passes.count} batches are too few to try whether it pays")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "kernels"))
+    for layer in decoder_layers(passes.model):
+        layer.compile(dynamic=False)  # else kernels would depend on which shapes came before
+    kept = cache / "trials" / f"{_key(passes)}.json"
+    trial, failure = _read(kept), ""
+    if not _all(passes.ranks, trial is not None):
+        trial, failure = _try(passes)
+    if not _all(passes.ranks, trial is not None) or trial is None:
+        return CompileReport(compiled=False, reason=failure or "it failed in another process")
+    if passes.ranks.first:
+        _write(kept, trial)
+    return _judge(passes, mode, trial)
+
+
+def _judge(passes: Passes, mode: str, trial: Trial) -> CompileReport:
+    saved = trial.saves(passes.count)
+    speeds = f"{trial.plain_seconds:.3g} s a batch without, {trial.compiled_seconds:.3g} s with"
+    if not _all(passes.ranks, trial.agrees(passes.precision)):
+        reason = f"loss or gradient differ by {trial.loss_difference:.1e}, {trial.gradient_difference:.1e}"
+        return CompileReport(compiled=False, reason=reason, trial=trial)
+    pays = _all(passes.ranks, saved > 0)
+    reason = f"{speeds}; {'saves' if saved > 0 else 'costs'} {abs(saved):.0f} s in {passes.count} batches"
+    return CompileReport(compiled=mode == "on" or pays, reason=reason, trial=trial)
+
+
+def _try(passes: Passes) -> tuple[Trial | None, str]:
+    """Return what was found, or None and why nothing was."""
+    was_training = passes.module.training
+    passes.module.train()
+    try:
+        with as_they_are():
+            plain = [passes.take() for _ in range(TIMED)]
+        start = time.perf_counter()
+        passes.take()
+        first = time.perf_counter() - start
+        compiled = [passes.take() for _ in range(TIMED)]
+    except Exception as error:  # whatever stands in the way of compiling, training can go on without
+        passes.module.zero_grad(set_to_none=True)
+        return None, f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    finally:
+        passes.module.train(was_training)
+    (loss, gradient, _), (other_loss, other_gradient, _) = plain[0], compiled[0]
+    fastest = min(seconds for *_, seconds in compiled)
+    return Trial(
+        plain_seconds=min(seconds for *_, seconds in plain),
+        compiled_seconds=fastest,
+        compiling_seconds=max(0.0, first - fastest),
+        loss_difference=abs(other_loss - loss) / abs(loss),
+        gradient_difference=float((other_gradient - gradient).norm() / gradient.norm().clamp_min(1e-30)),
+    ), ""
+
+
+def _restore(model: PreTrainedModel) -> None:
+    for layer in decoder_layers(model):
+        layer._compiled_call_impl = None  # what `Module.compile` has set; there is no public way back
+
+
+def _all(ranks: Ranks, yes: bool) -> bool:
+    return ranks.sum([float(yes)])[0] == ranks.size
+
+
+def _key(passes: Passes) -> str:
+    """Return a name for everything that decides about the speed of a pass."""
+    device = passes.ranks.device
+    given: list[Any] = [
+        torch.__version__,
+        torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
+        torch.get_num_threads(),
+        passes.ranks.size,
+        type(passes.module).__name__,
+        passes.shape,
+        passes.precision,
+        passes.model.is_activation_checkpointing,
+        passes.model.config.to_json_string(use_diff=False),
+    ]
+    return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
+
+
+def _read(kept: Path) -> Trial | None:
+    try:
+        return Trial(**json.loads(kept.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # not there, or from another version
+        return None
+
+
+def _write(kept: Path, trial: Trial) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(asdict(trial)), "utf-8")
+    part.replace(kept)
