@@ -60,7 +60,7 @@ class Wandb:
     """
 
     def __init__(self, folder: Path, run: str, first_step: int) -> None:
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]  # an extra
 
         mode: Any = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
         settings = wandb.Settings(
@@ -94,7 +94,7 @@ class Trackio:
 
     def __init__(self, folder: Path, run: str, first_step: int) -> None:
         os.environ["TRACKIO_DIR"] = str(folder)  # read when trackio is imported
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports]  # an extra
 
         self._trackio: Any = trackio
         with redirect_stdout(io.StringIO()):  # standard output is for what a command was asked for
