@@ -130,7 +130,7 @@ def plan(recipe: RecipeName = "", *tokens: RecipeTokens, accelerator: str = "", 
     planned = plan_steps(steps, Store(means.store), means.execution)
     _print_plan(planned)
     if accelerator:
-        from regraft.training.estimate_plan import estimate_lines
+        from regraft.training.estimates.plan import estimate_lines
 
         for line in estimate_lines(planned, Store(means.store), means.execution, accelerator):
             print(line)
@@ -248,7 +248,7 @@ def recipes() -> int:
 
 
 app.command(
-    "regraft.training.estimate_command:estimate",
+    "regraft.training.estimates.command:estimate",
     name="estimate",
     help="Estimate memory, time and accelerator-hours of a training from a model's config alone.",
 )

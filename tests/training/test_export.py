@@ -118,7 +118,7 @@ def test_the_data_card_counts_what_was_consumed(store: Store, tmp_path: Path) ->
 
 
 def test_licences_are_those_of_documents_that_were_consumed(store: Store) -> None:
-    from regraft.training.consumption import licences
+    from regraft.training.cards.consumption import licences
 
     corpus, artifact = store.resolve("corpus/train"), store.resolve("train")
     seen = {f"train-en-{i}" for i in range(24) if steps_of_document(artifact, f"train-en-{i}")}
@@ -164,7 +164,7 @@ def test_a_model_goes_out_as_it_came_in(store: Store, tmp_path: Path, tied: bool
 
 
 def test_a_merged_model_has_the_history_of_all_its_parts(store: Store, tmp_path: Path) -> None:
-    from regraft.training.merge import MergeConfig, merge_models
+    from regraft.training.merging.merge import MergeConfig, merge_models
 
     first: Step = training(tokens=6 * 2 * 64)
     inputs = {role: steps[0] for role, steps in first.inputs.items()}

@@ -7,7 +7,7 @@ import torch
 from regraft.core.provenance import peak_memory_bytes
 from regraft.lm.architecture import Architecture
 from regraft.lm.loss import Precision
-from regraft.training.accelerators import recognise
+from regraft.training.estimates.accelerators import recognise
 from regraft.training.peak import measured_peak
 from regraft.training.throughput import Machine
 

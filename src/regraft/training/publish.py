@@ -48,8 +48,8 @@ def export_artifact(store: Store, artifact: Artifact, target: Path, dtype: str =
     Raises:
         ConfigError: the artifact is no checkpoint, or `target` exists already.
     """
-    from regraft.training.data_card import DATA_CARD, data_card
-    from regraft.training.model_card import MODEL_CARD, model_card
+    from regraft.training.cards.data import DATA_CARD, data_card
+    from regraft.training.cards.model import MODEL_CARD, model_card
 
     if artifact.manifest.kind is not Kind.CHECKPOINT:
         raise ConfigError(f"{artifact.id} is no model but of the kind {artifact.manifest.kind}; name a training.")

@@ -130,7 +130,7 @@ def _write(folder: Path, form: Mapping[str, Any], pieces: Mapping[int, Sequence[
 
     from regraft.lm.embeddings import add_rows
     from regraft.lm.load import load_model, quiet_transformers
-    from regraft.training.soup import copy_description
+    from regraft.training.merging.soup import copy_description
 
     model = load_model(folder)
     rows = add_rows(model, pieces)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from regraft.training.accelerators import Accelerator
-    from regraft.training.estimate import Estimate
+    from regraft.training.estimates.accelerators import Accelerator
+    from regraft.training.estimates.estimate import Estimate
 
 CPU = "cpu"
 PARTS = {
@@ -69,9 +69,9 @@ def estimate(
     from rich.console import Console
 
     from regraft.lm.architecture import read_architecture
-    from regraft.training.estimate import check_fits
-    from regraft.training.estimate import estimate as estimated
-    from regraft.training.estimate_setup import Setup
+    from regraft.training.estimates.estimate import check_fits
+    from regraft.training.estimates.estimate import estimate as estimated
+    from regraft.training.estimates.setup import Setup
 
     setup = Setup(
         sequence_length=sequence_length,
@@ -94,7 +94,7 @@ def estimate(
 
 def accelerator_of(name: str, precision: Literal["float32", "bfloat16"]) -> "Accelerator":
     """Return the published figures of an accelerator, or for `cpu` this machine's, measured in about a second."""
-    from regraft.training.accelerators import find_accelerator, measured
+    from regraft.training.estimates.accelerators import find_accelerator, measured
 
     if name != CPU:
         return find_accelerator(name)
@@ -110,7 +110,7 @@ def memory_table(found: "Estimate") -> "Table":
     """Return the memory of one process by part as a table."""
     from rich.table import Table
 
-    from regraft.training.accelerators import GIB
+    from regraft.training.estimates.accelerators import GIB
 
     memory, have = found.memory, found.accelerator.memory_bytes
     table = Table(title=f"{found.architecture.name}: memory of each of {found.setup.num_ranks} processes", min_width=58)

@@ -7,9 +7,9 @@ from typing import Any
 
 from regraft.core import ConfigError
 from regraft.lm.architecture import Architecture
-from regraft.training.accelerators import GIB, Accelerator
-from regraft.training.estimate_memory import Memory, memory_of
-from regraft.training.estimate_setup import Setup
+from regraft.training.estimates.accelerators import GIB, Accelerator
+from regraft.training.estimates.memory import Memory, memory_of
+from regraft.training.estimates.setup import Setup
 
 RESERVE_BYTES = 2 * GIB
 """Of an accelerator, for its context and the buffers of communication. Not in the paper; not measured yet."""

@@ -5,8 +5,8 @@ from regraft.core import ConfigError, Execution, RawFiles, Store, plan, run
 from regraft.lm.architecture import read_architecture
 from regraft.lm.backbone import BackboneConfig, import_backbone
 from regraft.lm.tiny import tiny_model_folder
-from regraft.training.estimate_command import accelerator_of
-from regraft.training.estimate_plan import estimate_lines, estimates, num_ranks, setup_of
+from regraft.training.estimates.command import accelerator_of
+from regraft.training.estimates.plan import estimate_lines, estimates, num_ranks, setup_of
 from regraft.training.train import train
 from tests.training.conftest import training
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from regraft.core import Artifact, ConfigError, Context, Kind, Metrics, many, optional, stage
-from regraft.training.merge_weights import Greedy, Member, Uniform, Weighting
+from regraft.training.merging.weights import Greedy, Member, Uniform, Weighting
 
 Method = Weighting | Greedy
 
@@ -45,7 +45,7 @@ def merge_models(config: MergeConfig, ctx: Context) -> Metrics:
         ConfigError: an input is missing or has no use, or the weighting does not fit the checkpoints.
         RegraftError: checkpoints differ in architecture, tensors or tokenizer.
     """
-    from regraft.training.soup import write_soup
+    from regraft.training.merging.soup import write_soup
 
     base, held_out = ctx.optional("base"), ctx.optional("held_out")
     if (base is None) != (config.base_share == 0):
@@ -89,7 +89,7 @@ def _weigh(
     method: Method, members: list[Member], held_out: Artifact | None, ctx: Context
 ) -> tuple[tuple[float, ...], Mapping[str, float]]:
     if isinstance(method, Greedy):
-        from regraft.training.greedy import greedy_weights
+        from regraft.training.merging.greedy import greedy_weights
 
         assert held_out is not None
         return greedy_weights(method, members, held_out.path, ctx)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from regraft.core import Artifact, Kind, Manifest, Store, lineage
-from regraft.training.consumption import StreamUse, stream_uses
-from regraft.training.data_card import DATA_CARD, PARTS_OF_DATA
+from regraft.training.cards.consumption import StreamUse, stream_uses
+from regraft.training.cards.data import DATA_CARD, PARTS_OF_DATA
+from regraft.training.cards.markdown import number, section, table, words
 from regraft.training.history import MODEL_ROLES, ancestors, trainings
-from regraft.training.markdown import number, section, table, words
 
 MODEL_CARD = "README.md"
 RESULTS = ("steps", "sequences", "skipped_steps", "rollbacks", "stopped")

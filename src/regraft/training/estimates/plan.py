@@ -10,10 +10,10 @@ from typing import Any
 from regraft.core import Action, ConfigError, Execution, Planned, Step, Store
 from regraft.lm.architecture import read_architecture
 from regraft.lm.backbone import BackboneConfig
-from regraft.training.accelerators import GIB
-from regraft.training.estimate import Estimate, check_fits, estimate
-from regraft.training.estimate_command import accelerator_of
-from regraft.training.estimate_setup import Setup
+from regraft.training.estimates.accelerators import GIB
+from regraft.training.estimates.command import accelerator_of
+from regraft.training.estimates.estimate import Estimate, check_fits, estimate
+from regraft.training.estimates.setup import Setup
 from regraft.training.train import TrainConfig
 
 PROCESSES, NODES = ("--nproc-per-node", "--nproc_per_node"), ("--nnodes",)

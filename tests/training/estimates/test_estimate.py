@@ -7,10 +7,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from regraft.core import ConfigError
 from regraft.lm.architecture import architecture_of, read_architecture
 from regraft.lm.load import quiet_transformers
-from regraft.training.accelerators import ACCELERATORS, GIB, find_accelerator, recognise
-from regraft.training.estimate import check_fits, estimate
-from regraft.training.estimate_memory import memory_of
-from regraft.training.estimate_setup import Setup
+from regraft.training.estimates.accelerators import ACCELERATORS, GIB, find_accelerator, recognise
+from regraft.training.estimates.estimate import check_fits, estimate
+from regraft.training.estimates.memory import memory_of
+from regraft.training.estimates.setup import Setup
 
 SETUP = Setup(num_ranks=8, layout="fsdp", recompute_activations=True)
 

@@ -29,9 +29,9 @@ from regraft.core import (
 from regraft.lm.load import load_model, load_tokenizer
 from regraft.lm.loss import leak_self_test
 from regraft.lm.tiny import TinyConfig, make_tiny, write_tiny
-from regraft.training import soup
-from regraft.training.merge import MergeConfig, members_of, merge_models
-from regraft.training.merge_weights import DecayLike, Greedy, Member, Uniform, Weighted
+from regraft.training.merging import soup
+from regraft.training.merging.merge import MergeConfig, members_of, merge_models
+from regraft.training.merging.weights import DecayLike, Greedy, Member, Uniform, Weighted
 from tests.training.conftest import TextsConfig, tokens_of, training, write_texts
 
 WEIGHTS = "model/model.safetensors"

@@ -11,8 +11,8 @@ from regraft.lm.import_model import describe_model
 from regraft.lm.load import load_model
 from regraft.lm.loss import document_losses
 from regraft.lm.loss_store import LossStore
-from regraft.training.merge_weights import Greedy, Member
-from regraft.training.soup import write_soup
+from regraft.training.merging.soup import write_soup
+from regraft.training.merging.weights import Greedy, Member
 from regraft.training.validation import open_validation
 
 

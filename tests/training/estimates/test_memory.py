@@ -9,8 +9,8 @@ import pytest
 
 from regraft.lm.architecture import read_architecture
 from regraft.lm.tiny import TinyConfig, write_tiny
-from regraft.training.estimate_memory import memory_of
-from regraft.training.estimate_setup import Setup
+from regraft.training.estimates.memory import memory_of
+from regraft.training.estimates.setup import Setup
 
 SCRIPT = """
     import sys

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from regraft.core import Artifact, Kind, Store, lineage
-from regraft.training.consumption import StreamUse, licences, stream_uses
+from regraft.training.cards.consumption import StreamUse, licences, stream_uses
+from regraft.training.cards.markdown import number, section, table, words
 from regraft.training.history import trainings
-from regraft.training.markdown import number, section, table, words
 
 DATA_CARD = "DATA.md"
 PARTS_OF_DATA = ("mixture", "validation", "whole_sources", "controlled_sources")

@@ -11,7 +11,7 @@ is by default, 0.83 to 0.89, and 0.57 for the small one: the rest is fragments. 
 from dataclasses import astuple, dataclass
 
 from regraft.lm.architecture import Architecture
-from regraft.training.estimate_setup import Setup
+from regraft.training.estimates.setup import Setup
 
 LAYERS_IN_FLIGHT = 2
 """Layers that FSDP2 holds whole at once: the one that computes and the one that is fetched."""

@@ -1,0 +1,1 @@
+"""What a training would need, before it starts: memory of each process, time, accelerator-hours."""
