@@ -49,6 +49,8 @@ class Means:
     """How several processes share a model: each holds all of it (ddp) or a part (fsdp)."""
     compile: Literal["auto", "on", "off"] = Execution().compile
     """Whether training compiles the decoder layers; auto where a self-test says that it pays."""
+    attention: Literal["auto", "packed", "sdpa", "eager", "flex_attention"] = Execution().attention
+    """With which kernel training attends; auto is packed on CPUs where a self-test allows it."""
     recompute_activations: bool = Execution().recompute_activations
     """Save memory in training: compute activations again in the backward pass."""
     sequences_per_batch: int = Execution().sequences_per_batch
@@ -77,6 +79,7 @@ class Means:
             launcher=self.launcher,
             parallel=self.parallel,
             compile=self.compile,
+            attention=self.attention,
             recompute_activations=self.recompute_activations,
             sequences_per_batch=self.sequences_per_batch,
             trackers=self.tracker,

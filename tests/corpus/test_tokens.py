@@ -2,7 +2,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from regraft.core import ConfigError, Execution, Step, StepFailed, Store
+from regraft.core import ConfigError, Execution, SchemaError, Step, StepFailed, Store
 from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.corpus.tokens import TokenForm, TokenizeConfig, TokenStore, tokenize
@@ -90,7 +90,7 @@ def test_rows_stand_by_stream_and_in_order_inside_it(tmp_path: Path) -> None:
         config, topics=lambda d: topics(d, labels), difficulty=lambda d: losses(d, {"b": 1.0, "d": 3.0, "e": 2.0})
     )
     store = TokenStore.open(make(wanted, tmp_path).path)
-    streams = {stream: [store.ids[row] for row in rows] for stream, rows in store.streams().items()}
+    streams = {stream: [store.ids[row] for row in rows] for stream, rows in store.streams.items()}
     assert list(streams.items()) == [
         (("en", "debian", "Kernel"), ["a"]),
         (("en", "wikipedia", "Files"), ["c"]),
@@ -99,10 +99,27 @@ def test_rows_stand_by_stream_and_in_order_inside_it(tmp_path: Path) -> None:
     assert store.offset.tolist() == np.concatenate([[0], np.cumsum(store.length)[:-1]]).tolist()
 
 
+def test_a_stream_may_lie_in_several_runs_of_rows(tmp_path: Path) -> None:
+    form = TokenForm(
+        dtype="uint16", vocab_size=9, begin=None, end=None, tokenizer_sha256="", largest_token=8, measure=""
+    )
+    (tmp_path / "tokens.json").write_text(json.dumps(asdict(form)))
+    np.arange(4, dtype=np.uint16).tofile(tmp_path / tables.TOKENS_FILE)
+    rest = {"language": "en", "source": "web", "length": 1, "bytes": 1, "difficulty": math.nan}
+    rows = [{"id": f"d{i}", "topic": topic, "offset": i, **rest} for i, topic in enumerate("baab")]
+    tables.write(tmp_path / tables.INDEX_FILE, tables.table_of(rows, tables.INDEX), tables.INDEX)
+    store = TokenStore.open(tmp_path)
+    found = [(topic, members.tolist()) for (_, _, topic), members in store.streams.items()]
+    assert found == [("b", [0, 3]), ("a", [1, 2])]
+    tables.write(tmp_path / tables.INDEX_FILE, tables.table_of(rows[:3], tables.INDEX), tables.INDEX)
+    with pytest.raises(SchemaError, match="the index counts 3 tokens, the file 4"):
+        TokenStore.open(tmp_path)
+
+
 def test_without_annotations_documents_stay_as_given(tmp_path: Path) -> None:
     store = TokenStore.open(make(step(TokenizeConfig(begin_token="", sources=("debian",))), tmp_path).path)
-    assert store.ids == ["a", "b", "d", "e"]
-    assert {topic for _, _, topic in store.stream} == {"-"}
+    assert list(store.ids) == ["a", "b", "d", "e"]
+    assert {topic for _, _, topic in store.streams} == {"-"}
     assert store.begin is None
     assert store.document(0)[0] != store.end
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
 from regraft.core import ConfigError, RegraftError
-from regraft.lm.cross_entropy import IGNORED, chunked_cross_entropy, token_losses
+from regraft.lm.cross_entropy import IGNORED, summed_loss, token_losses
 from regraft.lm.loss import document_losses, leak_self_test, position_losses, sequence_loss
 from regraft.lm.loss_store import LossStore
 
@@ -36,7 +36,7 @@ def loss_alone(model: PreTrainedModel, document: list[int]) -> float:
 def test_chunks_give_the_value_and_the_gradients_of_plain_cross_entropy(n: int, chunk: int, seed: int) -> None:
     hidden, weight = random(n, 8, seed=seed).requires_grad_(), random(30, 8, seed=seed + 1).requires_grad_()
     labels = torch.where(tokens(n, seed=seed, below=4) == 0, IGNORED, tokens(n, seed=seed, below=30))
-    found = chunked_cross_entropy(hidden, weight, labels, chunk_tokens=chunk)
+    found = summed_loss(hidden, weight, labels, chunk_tokens=chunk)
     plain = F.cross_entropy(hidden @ weight.T, labels, ignore_index=IGNORED, reduction="sum")
     torch.testing.assert_close(found, plain, rtol=1e-5, atol=1e-5)
     if n:
@@ -56,7 +56,7 @@ def test_the_logits_of_all_positions_never_exist() -> None:
 
     hidden, weight = random(256, 4).requires_grad_(), random(1000, 4).requires_grad_()
     with Watch():
-        chunked_cross_entropy(hidden, weight, tokens(256), chunk_tokens=16).backward()
+        summed_loss(hidden, weight, tokens(256), chunk_tokens=16).backward()
     assert largest == 16 * 1000
 
 

@@ -1,6 +1,5 @@
-"""On a real pretrained model. Set REGRAFT_TEST_MODEL to a Transformers folder with safetensors."""
+"""On a real pretrained model."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import torch.nn.functional as F
 
 from regraft.lm.load import load_model, load_tokenizer
 from regraft.lm.loss import document_losses, leak_self_test
+from tests.smollm2 import smollm2_folder
 
 TEXTS = (
     "软件包管理器会下载软件包并处理依赖关系，然后安装它们。",
@@ -18,9 +18,8 @@ TEXTS = (
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("REGRAFT_TEST_MODEL" not in os.environ, reason="REGRAFT_TEST_MODEL names no model folder")
-def test_a_real_model_is_scored_as_document_by_document() -> None:
-    folder = Path(os.environ["REGRAFT_TEST_MODEL"])
+def test_a_real_model_is_scored_as_document_by_document(tmp_path: Path) -> None:
+    folder = smollm2_folder(tmp_path)
     model, tokenizer = load_model(folder), load_tokenizer(folder)
     documents = [[0, *tokenizer.encode(text, add_special_tokens=False).ids] for text in TEXTS]
     plain: list[float] = []

@@ -15,6 +15,7 @@ from regraft.lm.tiny import SAMPLE_TEXTS, TinyConfig, make_tiny
 from regraft.mixture.controllers import Bounds, OnlineMixing, TopicPerplexity
 from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
+from regraft.training.averaging import Ema
 from regraft.training.safety import Safety, Spikes
 from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
@@ -150,6 +151,12 @@ def noisy() -> Step[TrainConfig]:
     """Return a training of 20 steps in which noise makes the loss jump, so that it rolls back."""
     spikes = Spikes(window=4, deviations=2, patience=2, anchor_steps=2, max_rollbacks=9)
     return training(count=48, noise=(16, 18), tokens=20 * 2 * 64, num_decisions=0, safety=Safety(spikes=spikes))
+
+
+def averaging() -> Step[TrainConfig]:
+    """Return a training of 12 steps with mean weights that are kept too; anchors after steps 4, 8 are checkpoints."""
+    spikes = Spikes(window=4, anchor_steps=4, deviations=1e6, nats=1e6)
+    return training(average=Ema(decay=0.8), keep_every=5 * 128, safety=Safety(spikes=spikes))
 
 
 def flip_byte(path: Path) -> None:

@@ -1,5 +1,7 @@
 import numpy as np
+import pyarrow as pa
 
+from regraft.corpus.ids import Ids
 from regraft.corpus.packing import concat_and_cut
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.loss import IGNORED
@@ -14,8 +16,8 @@ def stream(skipped: list[int]) -> PackedStream:
     """Two documents, 0 1 2 3 4 and 10 11 12, in sequences of 6 tokens."""
     store = TokenStore(
         tokens=np.array([0, 1, 2, 3, 4, 10, 11, 12], np.uint16),
-        ids=["a", "b"],
-        stream=[("en", "web", "-")] * 2,
+        ids=Ids(pa.chunked_array([["a", "b"]])),
+        streams={("en", "web", "-"): np.array([0, 1])},
         offset=np.array([0, 5]),
         length=np.array([5, 3]),
         bytes=np.array([5, 3]),

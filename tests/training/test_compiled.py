@@ -111,7 +111,7 @@ def test_other_shapes_are_not_compiled_in_evaluation_and_the_plain_result_comes_
 @pytest.mark.usefixtures("no_cache")
 @pytest.mark.slow
 def test_recomputed_layers_can_be_compiled(passes: Passes, tmp_path: Path) -> None:
-    passes.model.gradient_checkpointing_enable()
+    passes.model.activation_checkpointing_enable()
     assert compile_layers(passes, "on", tmp_path, LOG).compiled
 
 

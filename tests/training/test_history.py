@@ -10,8 +10,16 @@ from regraft.corpus.tokens import TokenizeConfig, tokenize
 from regraft.lm.tiny import SAMPLE_TEXTS, TinyConfig, make_tiny
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.compatibility import check_compatible
-from regraft.training.history import consumed_tokens, documents_of_step, passed_over, steps_of_document, trainings
+from regraft.training.history import (
+    WHOLE,
+    consumed_tokens,
+    documents_of_step,
+    passed_over,
+    steps_of_document,
+    trainings,
+)
 from regraft.training.train import train
+from regraft.training.vocabulary import VocabularyConfig, extend_vocabulary
 from tests.training.conftest import TextsConfig, training, write_texts
 
 
@@ -50,6 +58,33 @@ def test_what_was_consumed_is_the_furthest_of_all_trainings(store: Store, monkey
     assert consumed_tokens(store.resolve("second")) == expected
     assert consumed_tokens(store.resolve("backbone")) == {}
     assert [a.manifest.step for a in trainings(store.resolve("second"))] == ["train", "second"]
+
+
+def test_after_an_extension_of_the_vocabulary_what_was_begun_is_consumed_whole(store: Store) -> None:
+    """The first training counted tokens of a tokenizer that is no more; the one after it counts those of today."""
+    first = training(tokens=4 * 2 * 64, num_decisions=0)
+    corpus, held_out = (first.inputs[role][0].inputs["docs"][0] for role in ("tokens", "held_out"))
+    config = VocabularyConfig(languages=("zh",), num_tokens=12, min_count=2)
+    extended = extend_vocabulary.step("extended", config, model=first, docs=corpus)
+    again = train.step(
+        "again",
+        first.config,
+        model=extended,
+        tokens=tokenize.step("tokens/extended", TokenizeConfig(), docs=corpus, model=extended),
+        held_out=tokenize.step("tokens/held-out-extended", TokenizeConfig(), docs=held_out, model=extended),
+    )
+    run([again], store, Execution(workers=1))
+    begun, since = (
+        set(tables.read(store.resolve(name).file(tables.SERVED_FILE), tables.SERVED)["id"].to_pylist())
+        for name in ("train", "again")
+    )
+    assert consumed_tokens(store.resolve("extended")) == dict.fromkeys(begun, WHOLE)
+    assert since
+    assert not since & begun
+    assert store.resolve("again").manifest.metrics["left_out_documents"] == len(begun)
+    now = consumed_tokens(store.resolve("again"))
+    assert {id_ for id_, tokens in now.items() if tokens == WHOLE} == begun
+    assert now.keys() == begun | since
 
 
 def test_tokens_of_the_model_are_compatible(store: Store, caplog: pytest.LogCaptureFixture) -> None:

@@ -53,8 +53,12 @@ def test_spikes_do_not_become_what_is_usual() -> None:
     assert watch.spiking == 50
 
 
+POISONED: dict[str, Any] = {"noise": (8, 9), "poisoned": "}"}
+"""One document has a token whose embedding is NaN; neither a held-out document nor the leak self-test has it."""
+
+
 def test_nan_in_the_batch_of_a_document_is_skipped_counted_and_named(tmp_path: Path) -> None:
-    artifact = made(tmp_path, poisoned="8", num_decisions=0)
+    artifact = made(tmp_path, **POISONED, num_decisions=0)
     events = [row for row in rows(artifact, tables.EVENTS_FILE) if row["what"] == "skipped"]
     steps = {row["step"]: row for row in rows(artifact, tables.STEPS_FILE)}
     assert 1 <= len(events) == artifact.manifest.metrics["skipped_steps"] < 6
@@ -70,7 +74,7 @@ def test_no_step_may_be_skipped_when_none_is_allowed(tmp_path: Path) -> None:
     with pytest.raises(
         StepFailed, match=r"train-(zh|en)-8.*step 1 on end without a finite gradient \(max_skipped is 0"
     ):
-        made(tmp_path, poisoned="8", num_decisions=0, safety=Safety(max_skipped=0))
+        made(tmp_path, **POISONED, num_decisions=0, safety=Safety(max_skipped=0))
 
 
 def test_a_spike_rolls_back_and_passes_over_what_led_there(tmp_path: Path) -> None:
@@ -101,3 +105,13 @@ def test_roll_backs_come_to_an_end(tmp_path: Path) -> None:
 def test_wrong_thresholds_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Spikes(**wrong)
+
+
+def test_roll_backs_that_use_up_the_data_end_the_training_early(tmp_path: Path) -> None:
+    artifact = made(tmp_path, **NOISY | {"count": 24}, safety=Safety(spikes=SPIKES))
+    metrics, (last,) = artifact.manifest.metrics, rows(artifact, tables.EVENTS_FILE)[-1:]
+    assert last["what"] == "stopped"
+    assert last["detail"] == metrics["stopped"]
+    assert f"{20 - int(metrics['steps'] or 0)} of 20 steps are not made" in last["detail"]
+    assert len(rows(artifact, tables.STEPS_FILE)) == metrics["steps"] < 20
+    assert artifact.file("model/model.safetensors").exists()

@@ -207,8 +207,34 @@ def test_the_state_between_decisions_survives_json(rule: Controller) -> None:
         assert state == resumed.steering
         resumed = steer(config(rule), state, resumed.shares, NONE, seen)
     assert resumed == straight
-    assert straight.steering.round == 3
+    assert straight.steering.decisions == {str(key): 3 for key in ZH}
     assert all(row["memory"] > 0 for row in straight.rows[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class Pausing:
+    """Refuses what is left when topics have ended, unless the last topic has ended too."""
+
+    rule: ExcessLoss
+
+    def next_shares(self, observed: Any) -> Decision:
+        if len(observed) == 2:
+            raise ConfigError("not these two")
+        return self.rule.next_shares(observed)
+
+
+def test_a_mean_share_counts_only_the_decisions_that_were_made() -> None:
+    """Between the first and the third decision the shares were kept, and nothing was decided on any topic."""
+    rule = Pausing(ExcessLoss(references=dict.fromkeys("abc", 2.0), smoothing=0.0))
+    begun = start(config(rule), SHARES, NONE, FIRST)
+    first = steer(config(rule), begun.steering, begun.shares, NONE, second(2.5, 2.0, 2.0))
+    kept = steer(config(rule), first.steering, first.shares, frozenset(ZH[:1]), second(2.5, 2.0, 2.0))
+    assert "kept" in kept.rows[1]["reason"]
+    assert kept.steering.memory == first.steering.memory
+    last = steer(config(rule), kept.steering, kept.shares, frozenset(ZH[:2]), second(2.5, 2.0, 2.0))
+    share = first.shares[ZH[2]] / math.fsum(first.shares[key] for key in ZH)
+    assert last.steering.memory[str(ZH[2])] == pytest.approx((share + 1.0) / 2)
+    assert last.steering.decisions == {str(ZH[0]): 1, str(ZH[1]): 1, str(ZH[2]): 2}
 
 
 def test_the_guard_raises_replay_and_every_row_says_so() -> None:

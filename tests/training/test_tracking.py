@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from regraft.core import ConfigError
+from regraft.training.trackers import Told
 from regraft.training.tracking import Trackers, open_trackers
 
 LOG = logging.getLogger("regraft.test")
@@ -48,6 +49,28 @@ def test_tensorboard_voids_steps_that_are_told_again(tmp_path):
     assert scalars(tmp_path / "tensorboard/train-1")["loss"] == told
 
 
+def test_tensorboard_voids_what_a_roll_back_gave_up(tmp_path):
+    pytest.importorskip("tensorboard")
+    trackers = open_trackers(["tensorboard"], tmp_path, "train-1", 0, LOG)
+    for step, loss in ((0, 5), (1, 4), (2, 9), (3, 99)):
+        trackers.log(step, {"loss": loss})
+    trackers.event(1, "rolled back")
+    for step, loss in ((2, 3), (3, 2), (4, 1)):
+        trackers.log(step, {"loss": loss})
+    trackers.close()
+    assert scalars(tmp_path / "tensorboard/train-1")["loss"] == [(0, 5), (1, 4), (2, 3), (3, 2), (4, 1)]
+
+
+def test_a_step_is_told_in_parts_and_each_part_once(tmp_path):
+    told = Told(tmp_path / "told")
+    assert told.new(0, {"held_out": 3.0}) == {"held_out": 3.0}
+    assert told.new(1, {"loss": 2.0}) == {"loss": 2.0}
+    again = Told(tmp_path / "told")  # after a kill in the middle of step 1
+    assert again.new(0, {"held_out": 3.0}) == again.new(1, {"loss": 2.0}) == {}
+    assert again.new(1, {"held_out": 1.0}) == {"held_out": 1.0}
+    assert again.new(2, {"loss": 1.0}) == {"loss": 1.0}
+
+
 SESSION = """
     import logging, sys
     from pathlib import Path
@@ -56,6 +79,7 @@ SESSION = """
     trackers = open_trackers([name], Path(folder), "train-1", int(first), logging.getLogger("test"))
     for step in range(int(first), int(last) + 1):
         trackers.log(step, {"loss": float(step)})
+        trackers.log(step, {"held_out": float(step)})
     trackers.event(int(last), "guarded")
     trackers.close()
 """
@@ -63,7 +87,8 @@ READ_TRACKIO = """
     import os, sys
     os.environ["TRACKIO_DIR"] = sys.argv[1]
     from trackio.sqlite_storage import SQLiteStorage
-    print([(row["step"], row["loss"]) for row in SQLiteStorage.get_logs("regraft", "train-1")])
+    rows = SQLiteStorage.get_logs("regraft", "train-1")
+    print([(row["step"], row[name]) for name in ("loss", "held_out") for row in rows if name in row])
 """
 
 
@@ -90,16 +115,16 @@ def records(data: bytes) -> Iterator[bytes]:
             whole = b""
 
 
-def wandb_rows(folder: Path) -> list[tuple[int, float]]:
-    """Return step and loss as all offline runs were told them, in order of the runs."""
+def wandb_rows(folder: Path, name: str) -> list[tuple[int, float]]:
+    """Return step and figure as all offline runs were told them, in order of the runs."""
     pb = pytest.importorskip("wandb.proto.wandb_internal_pb2")
     rows: list[tuple[int, float]] = []
     for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         for data in records(path.read_bytes()):
             history = pb.Record.FromString(data).history
             told = {item.key or "/".join(item.nested_key): item.value_json for item in history.item}
-            if "loss" in told:
-                rows.append((int(told["_step"]), float(told["loss"])))
+            if name in told:
+                rows.append((int(told["_step"]), float(told[name])))
     return rows
 
 
@@ -108,7 +133,8 @@ def test_wandb_works_offline_and_keeps_no_key(tmp_path):
     key = "k" * 40
     for first, last in ((1, 3), (3, 4)):  # the third step is told again after a kill
         in_own_process(SESSION, "wandb", tmp_path, first, last, WANDB_MODE="offline", WANDB_API_KEY=key)
-    assert wandb_rows(tmp_path / "wandb") == [(i, float(i)) for i in (1, 2, 3, 4)]
+    for name in ("loss", "held_out"):
+        assert wandb_rows(tmp_path / "wandb", name) == [(i, float(i)) for i in (1, 2, 3, 4)]
     written = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
     assert not [path for path in written if key.encode() in path.read_bytes()]
 
@@ -117,7 +143,15 @@ def test_trackio_keeps_each_step_once(tmp_path):
     pytest.importorskip("trackio")
     for first, last in ((1, 3), (3, 5)):
         assert in_own_process(SESSION, "trackio", tmp_path, first, last) == ""
-    assert in_own_process(READ_TRACKIO, tmp_path / "trackio") == str([(i, float(i)) for i in (1, 2, 3, 4, 5)])
+    assert in_own_process(READ_TRACKIO, tmp_path / "trackio") == str([(i, float(i)) for i in (1, 2, 3, 4, 5)] * 2)
+
+
+def test_two_runs_in_one_folder_are_told_apart(tmp_path):
+    pytest.importorskip("trackio")
+    other = SESSION.replace("train-1", "train-2")
+    assert in_own_process(SESSION, "trackio", tmp_path, 1, 5) == in_own_process(other, "trackio", tmp_path, 1, 3) == ""
+    read = READ_TRACKIO.replace("train-1", "train-2")
+    assert in_own_process(read, tmp_path / "trackio") == str([(i, float(i)) for i in (1, 2, 3)] * 2)
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):

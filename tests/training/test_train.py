@@ -18,7 +18,7 @@ from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.averaging import Ema
 from regraft.training.batch_ramp import BatchRamp
 from regraft.training.history import documents_of_step, steps_of_document
-from regraft.training.kept import KeptConfig, take_kept
+from regraft.training.kept import KeptConfig, give_up_after, place_to_keep, take_kept
 from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 from regraft.training.trainable import Lora, Only
@@ -353,7 +353,7 @@ def test_dropout_is_a_function_of_the_step(trained: tuple[Store, Artifact], tmp_
     """A killed training with dropout gives the same bytes too."""
     import torch
 
-    from regraft.training.loop import _seed
+    from regraft.training.step import _seed
 
     seeds = [_seed(seed, step, 0, batch) for seed in (0, 1) for step in (0, 1) for batch in (0, 1)]
     assert len(set(seeds)) == 8
@@ -415,13 +415,12 @@ def test_models_are_kept_on_the_way_and_the_last_is_their_mean(tmp_path: Path, t
 
 
 def test_models_kept_after_where_a_training_goes_on_are_made_anew(tmp_path: Path) -> None:
-    from regraft.training.loop import _give_up
-
-    for step in (4, 8, 12):
-        (tmp_path / f"step-{step:09d}" / "model").mkdir(parents=True)
-    _give_up(tmp_path, 8)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000004", "step-000000008"]
-    _give_up(tmp_path / "none", 8)
+    places = [place_to_keep(tmp_path, step) for step in (4, 8, 12)]
+    for place in places:
+        place.mkdir(parents=True)
+    give_up_after(tmp_path, 8)
+    assert [place.exists() for place in places] == [True, True, False]
+    give_up_after(tmp_path / "none", 8)
 
 
 def test_only_some_parameters_are_trained(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from regraft.lm.loss import CausalLoss, leak_self_test, sequence_loss
 from regraft.lm.tiny import TinyConfig, write_tiny
 from regraft.training.averaging import Ema, WeightAverage
 from regraft.training.export import export_model
-from regraft.training.optimizer import AdamW, build_optimizer, take_step
-from regraft.training.parallel import Layout, Ranks, decoder_layers, spread
+from regraft.training.optimizer import AdamW, build_optimizer, clip, take_step
+from regraft.training.parallel import Layout, Ranks, decoder_layers, spread, whole
 from regraft.training.tensors import training_tensors, whole_weights
-from regraft.training.trainable import All, Lora, Only, Trainable, parameter_counts
+from regraft.training.trainable import All, Lora, NewTokens, Only, Trainable, parameter_counts
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 
@@ -83,6 +83,50 @@ def test_a_tied_weight_is_trained_if_one_of_its_names_matches(model: PreTrainedM
     assert [name for name, p in model.named_parameters() if p.requires_grad] == ["model.embed_tokens.weight"]
 
 
+def untied(folder: Path) -> PreTrainedModel:
+    model = load_model(folder)
+    model.config.tie_word_embeddings = False
+    model.get_output_embeddings().weight = torch.nn.Parameter(model.get_output_embeddings().weight.detach().clone())
+    return model
+
+
+@pytest.mark.usefixtures("group")
+@pytest.mark.parametrize("load", [load_model, untied])
+@pytest.mark.parametrize("layout", ["whole", "ddp", "fsdp"])
+def test_old_tokens_keep_their_embeddings_bit_for_bit(folder: Path, load: Any, layout: Layout) -> None:
+    """With weight decay, moments, and gradients that are the sum of two passes."""
+    model, first = load(folder), 250
+    NewTokens(first=first).prepare(model)
+    before = copies(model)
+    module = spread(CausalLoss(model), layout, ALONE.device, "float32").train()
+    optimizer = build_optimizer(AdamW(weight_decay=0.5), model)
+    names = {name for name in before if "embed_tokens" in name or "lm_head" in name}
+    counts = sum(before[name][first:].numel() for name in names)
+    assert len(names) == (2 if load is untied else 1)
+    assert parameter_counts(model)["trained_parameters"] == counts
+    for _ in range(4):
+        for _ in range(2):
+            module(**rows()).backward()
+        new = [whole(p.grad)[first:] for p in model.parameters() if p.requires_grad and p.grad is not None]
+        assert clip(model, 1e9) == pytest.approx(float(sum(grad.square().sum() for grad in new)) ** 0.5)
+        take_step(optimizer, 1e-2)
+        optimizer.zero_grad()
+    after = {name: whole(tensor) for name, tensor in copies(model).items()}
+    assert changed(before, after) == names
+    for name in names:
+        assert torch.equal(before[name][:first].view(torch.int32), after[name][:first].view(torch.int32))
+    moved = (before["model.embed_tokens.weight"] != after["model.embed_tokens.weight"]).any(1).nonzero().flatten()
+    read = [token for token in rows()["input_ids"].unique().tolist() if token >= first]
+    assert moved.tolist() == (read if load is untied else list(range(first, 300)))
+
+
+def test_new_tokens_that_the_model_has_no_embeddings_for_are_an_error(model: PreTrainedModel) -> None:
+    with pytest.raises(ConfigError, match="first is 300, but the model has embeddings for 0 to 299 only"):
+        NewTokens(first=300).prepare(model)
+    with pytest.raises(ConfigError, match="first is 0"):
+        NewTokens(first=0)
+
+
 @pytest.mark.parametrize("trainable", [Only(patterns=("*norm*", "*no_such*")), Lora(targets=("*_proj", "*no_such*"))])
 def test_a_pattern_that_matches_nothing_is_an_error(model: PreTrainedModel, trainable: Trainable) -> None:
     with pytest.raises(ConfigError, match=r"no_such.* matches none of"):
@@ -141,7 +185,7 @@ def test_what_is_exported_computes_what_was_trained(
 @pytest.mark.parametrize("trainable", [Only(patterns=("*layers.1*",)), Lora(rank=4)])
 def test_activations_that_are_computed_again_change_nothing(folder: Path, trainable: Trainable) -> None:
     plain, again = load_model(folder), load_model(folder)
-    again.gradient_checkpointing_enable()
+    again.activation_checkpointing_enable()
     for model in (plain, again):
         trainable.prepare(model)
     assert learn(plain) == learn(again)
@@ -178,7 +222,9 @@ def group() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("group")
-@pytest.mark.parametrize("trainable", [All(), Only(patterns=("*embed*", "*norm*")), Lora(rank=4, dropout=0.1)])
+@pytest.mark.parametrize(
+    "trainable", [All(), Only(patterns=("*embed*", "*norm*")), NewTokens(first=250), Lora(rank=4, dropout=0.1)]
+)
 def test_every_layout_trains_averages_and_exports_alike(folder: Path, tmp_path: Path, trainable: Trainable) -> None:
     layouts: tuple[Layout, ...] = ("whole", "ddp", "fsdp")
     found = [averaged_loss(folder, tmp_path / layout, trainable, layout) for layout in layouts]

@@ -48,6 +48,9 @@ class Execution:
     accelerators only."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether training compiles the decoder layers; `auto` where a self-test says that it pays."""
+    attention: Literal["auto", "packed", "sdpa", "eager", "flex_attention"] = "auto"
+    """With which kernel training attends. `packed` is regraft's own, for CPUs; the others are those of Transformers.
+    `auto` is `packed` on CPUs where a self-test allows it, else what the model comes with."""
     recompute_activations: bool = False
     """Whether training computes activations again in the backward pass, to save memory."""
     sequences_per_batch: int = 2

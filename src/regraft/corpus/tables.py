@@ -217,7 +217,8 @@ HELD_OUT = _schema(
     documents=_INT,
     error=_FLOAT,
 )
-"""Training: held-out loss inside the loop (sum in nats); `error` is the bootstrap standard error of nats a token."""
+"""Training: held-out loss inside the loop (sum in nats); `error` is the standard error of nats a token
+over its documents."""
 
 EVENTS = _schema(step=_INT, stream=_TEXT, what=_TEXT, detail=_TEXT)
 """Training: what happened to a stream, that it ended and what took its place for instance."""

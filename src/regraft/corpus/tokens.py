@@ -9,14 +9,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from regraft.core import ConfigError, Context, Kind, Metrics, RegraftError, SchemaError, many, optional, stage
+from regraft.corpus.ids import Ids
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
     from regraft.corpus.encoded import Encoded
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 NO_TOPIC = "-"
 """Topic of documents that were given none."""
 FORM_FILE = "tokens.json"
+NUMBERS = ("offset", "length", "bytes", "difficulty")
+"""Columns of the index that are numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +213,8 @@ class TokenStore:
     """A TOKENS artifact, opened for reading. `N` documents, `T` tokens."""
 
     tokens: "npt.NDArray[np.uint16 | np.uint32]"  # [T], memory-mapped
-    ids: list[str]
-    stream: list[tuple[str, str, str]]  # (language, source, topic) of each document
+    ids: Ids  # [N]
+    streams: "Streams"  # rows of each (language, source, topic), in the order in which they are to be read
     offset: "npt.NDArray[np.int64]"  # [N]
     length: "npt.NDArray[np.int64]"  # [N], begin and end token included
     bytes: "npt.NDArray[np.int64]"  # [N], of the text
@@ -231,19 +236,20 @@ class TokenStore:
         from regraft.corpus import tables
 
         form = TokenForm.read(path)
-        index = tables.read(path / tables.INDEX_FILE, tables.INDEX).to_pydict()
+        index = tables.read(path / tables.INDEX_FILE, tables.INDEX)
+        offset, length, sizes, difficulty = (index.column(name).to_numpy() for name in NUMBERS)
         dtype: type[np.uint16 | np.uint32] = np.uint16 if form.dtype == "uint16" else np.uint32
         tokens = np.memmap(path / tables.TOKENS_FILE, dtype=dtype, mode="r")
-        if sum(index["length"]) != len(tokens):
-            raise SchemaError(f"{path}: the index counts {sum(index['length'])} tokens, the file {len(tokens)}.")
+        if length.sum() != len(tokens):
+            raise SchemaError(f"{path}: the index counts {length.sum()} tokens, the file {len(tokens)}.")
         return TokenStore(
             tokens=tokens,
-            ids=index["id"],
-            stream=list(zip(index["language"], index["source"], index["topic"], strict=True)),
-            offset=np.array(index["offset"], np.int64),
-            length=np.array(index["length"], np.int64),
-            bytes=np.array(index["bytes"], np.int64),
-            difficulty=np.array(index["difficulty"], np.float64),
+            ids=Ids(index.column("id")),
+            streams=_streams(index),
+            offset=offset,
+            length=length,
+            bytes=sizes,
+            difficulty=difficulty,
             measure=form.measure,
             vocab_size=form.vocab_size,
             begin=form.begin,
@@ -257,11 +263,16 @@ class TokenStore:
         """Return the tokens of the document in `row`, begin and end token included."""
         return self.tokens[self.offset[row] : self.offset[row] + self.length[row]]
 
-    def streams(self) -> "dict[tuple[str, str, str], npt.NDArray[np.int64]]":
-        """Return the rows of each stream (language, source, topic), in the order in which they are to be read."""
-        import numpy as np
 
-        rows: dict[tuple[str, str, str], list[int]] = {}
-        for row, stream in enumerate(self.stream):
-            rows.setdefault(stream, []).append(row)
-        return {stream: np.array(members, np.int64) for stream, members in rows.items()}
+def _streams(index: "pa.Table") -> "Streams":
+    """Return the rows of each stream, streams in the order in which they begin; one is a run of rows, or several."""
+    import numpy as np
+
+    columns = [index.column(name).dictionary_encode().combine_chunks() for name in ("language", "source", "topic")]
+    codes = [column.indices.to_numpy() for column in columns]
+    changes = np.flatnonzero(np.any([np.diff(code) != 0 for code in codes], axis=0)) + 1
+    runs: dict[tuple[str, str, str], list[npt.NDArray[np.int64]]] = {}
+    for first, end in pairwise([0, *changes.tolist(), index.num_rows]):
+        language, source, topic = (column[first].as_py() for column in columns)
+        runs.setdefault((language, source, topic), []).append(np.arange(first, end))
+    return {stream: np.concatenate(parts) for stream, parts in runs.items()}

@@ -21,9 +21,9 @@ CHUNK_TOKENS = 512
 """Rows of logits that exist at once, at most."""
 CHUNK_LOGITS = 512 * 49_152
 """Logits that exist at once, 100 MB in fp32; a larger vocabulary has fewer rows. Not in the paper: it is memory."""
-CACHED_LOGITS = 2**19
-"""Logits of which the softmax is taken at once on a CPU, 2 MB in fp32, so that they stay in its cache. Not in the
-paper: it is speed."""
+CACHED = 2**19
+"""Numbers that are worked on at once on a CPU, 2 MB in fp32, so that they stay in its cache. Not in the paper: it is
+speed."""
 
 
 def token_losses(
@@ -75,13 +75,6 @@ def summed_loss(
     return _SummedLoss.apply(hidden, head_weight, labels, chunk_tokens)  # type: ignore[no-any-return]
 
 
-def chunked_cross_entropy(
-    hidden: Tensor, head_weight: Tensor, labels: Tensor, *, chunk_tokens: int = CHUNK_TOKENS
-) -> Tensor:
-    """Return the summed cross-entropy in fp32 nats over the positions that are not `IGNORED`; see `summed_loss`."""
-    return summed_loss(hidden, head_weight, labels, chunk_tokens=chunk_tokens)
-
-
 class _SummedLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk_tokens: int) -> Tensor:
@@ -112,23 +105,21 @@ def _loss_and_gradients(
     """Return the summed loss and its gradients by `hidden` and by `weight`, in fp32, None where it is not wanted."""
     total = hidden.new_zeros((), dtype=torch.float32)
     of_hidden = torch.empty_like(hidden, dtype=torch.float32) if wanted[0] else None
-    of_weight: Tensor | None = None
+    of_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
     for start in range(0, len(hidden), rows):
         h, y = hidden[start : start + rows], labels[start : start + rows]
         logits = h @ weight.T  # (chunk, V)
         total += _become_gradient(logits, y)
         if of_hidden is not None:
             of_hidden[start : start + rows] = logits @ weight
-        if wanted[1]:
-            of_weight = _plus_product(of_weight, logits.T, h)
-    if wanted[1] and of_weight is None:
-        of_weight = torch.zeros_like(weight, dtype=torch.float32)
+        if of_weight is not None:
+            _add_product(of_weight, logits.T, h)
     return total, of_hidden, of_weight
 
 
 def _become_gradient(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the summed loss of (chunk, V) logits, which turn into its gradient by themselves."""
-    rows = max(1, CACHED_LOGITS // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
+    rows = _cached_rows(logits)
     scored = labels != IGNORED
     targets = labels.clamp(min=0)[:, None]  # (chunk, 1)
     aimed = logits.gather(1, targets).float()
@@ -151,11 +142,19 @@ def _become_softmax(logits: Tensor, scored: Tensor) -> Tensor:
     return norm
 
 
-def _plus_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
-    """Return `total` plus a product of matrices, in fp32; `total` is used up."""
-    if total is None:
-        return (left @ right).float()
-    return total.addmm_(left, right) if left.dtype == total.dtype else total.add_(left @ right)
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add a product of matrices to `total`, which is fp32; on a CPU part by part, where theirs is another type."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+        return
+    rows = _cached_rows(total)
+    for part, some in zip(total.split(rows), left.split(rows), strict=True):
+        part.add_(some @ right)
+
+
+def _cached_rows(matrix: Tensor) -> int:
+    """Return how many rows of a matrix to work on at once: on a CPU those that its cache holds, else all."""
+    return max(1, CACHED // matrix.shape[1]) if matrix.device.type == "cpu" else max(1, len(matrix))
 
 
 def _product_dtype(hidden: Tensor) -> torch.dtype:

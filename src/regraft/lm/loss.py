@@ -8,7 +8,8 @@ them from the positions only if no attention mask is given and no cache is kept;
 included, documents see each other without a word. `leak_self_test` shows whether a model keeps to that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -200,26 +201,40 @@ def check_tokens(model: PreTrainedModel, documents: Sequence[Sequence[int]]) -> 
 
 
 @torch.no_grad()
-def leak_self_test(model: PreTrainedModel, *, lengths: Sequence[int] = (19, 37, 28), tolerance: float = 0.01) -> float:
+def leak_self_test(
+    model: PreTrainedModel,
+    *,
+    attention: str = "",
+    lengths: Sequence[int] = (19, 37, 28),
+    tolerance: float = 0.01,
+) -> float:
     """Return the largest difference in nats between a token's loss in packed rows and in its document alone.
 
     Two rows of random documents are scored packed by `position_losses`, and one by one from the model's own logits:
     this shows a leak between documents and a head that is not what `token_losses` takes it for. Training calls it at
-    the start, before the model is sharded. `tolerance` is not in the paper: rounding gives some 1e-5 nats in fp32, a
-    leak whole nats.
+    the start, before the model is sharded.
+
+    Args:
+        model: keeps its attention.
+        attention: of the packed rows, a name of Transformers; the model's own if empty. The documents alone are always
+            scored with the model's own.
+        lengths: tokens of the documents of a row.
+        tolerance: not in the paper: rounding gives some 1e-5 nats in fp32, a leak whole nats.
 
     Raises:
         RegraftError: the difference is larger than `tolerance`, or a loss is not finite.
+        NotImplementedError: the model cannot change to `attention`, or not attend with it.
     """
     generator = torch.Generator().manual_seed(0)
     vocabulary = model.config.get_text_config().vocab_size
     documents = [[torch.randint(vocabulary, (n,), generator=generator) for n in lengths] for _ in range(2)]
     rows = [_pack(row) for row in documents]
     packed = [torch.stack(parts).to(model.device) for parts in zip(*rows, strict=True)]
-    was_training = model.training
+    own, was_training = str(model.config._attn_implementation), model.training
     model.eval()
     try:
-        found = position_losses(model, packed[0], packed[1], packed[2])
+        with _attending(model, attention or own):
+            found = position_losses(model, packed[0], packed[1], packed[2])
         alone = torch.stack([torch.cat([_losses_alone(model, d.to(model.device)) for d in row]) for row in documents])
     finally:
         model.train(was_training)
@@ -229,10 +244,31 @@ def leak_self_test(model: PreTrainedModel, *, lengths: Sequence[int] = (19, 37, 
     if not difference <= tolerance:
         raise RegraftError(
             f"Packed documents are scored {difference:.3g} nats a token away from each alone, more than {tolerance}: "
-            f"{type(model).__name__} with attention {model.config._attn_implementation!r} does not mask by position "
+            f"{type(model).__name__} with attention {attention or own!r} does not mask by position "
             "ids, or changes its logits. Use an architecture or attention that does."
         )
     return difference
+
+
+def set_attention(model: PreTrainedModel, attention: str) -> None:
+    """Give a model another attention.
+
+    Raises:
+        NotImplementedError: it keeps its own, whatever it is told.
+    """
+    model.set_attn_implementation(attention)
+    if model.config._attn_implementation != attention:
+        raise NotImplementedError(f"{type(model).__name__} cannot change its attention to {attention!r}.")
+
+
+@contextmanager
+def _attending(model: PreTrainedModel, attention: str) -> Generator[None]:
+    own = str(model.config._attn_implementation)
+    set_attention(model, attention)
+    try:
+        yield
+    finally:
+        set_attention(model, own)
 
 
 def _hidden(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor) -> Tensor:

@@ -216,7 +216,7 @@ def _held_out(evidence: Evidence, name: str, training: Artifact) -> Iterable[Fig
     yield Figure(
         title=f"{name}: held-out loss while training",
         artifacts=(training.id, *(a.id for a in evidence.inputs(training, "held_out"))),
-        caption="Nats a token on a small held-out part, by which the controller steers; band: 1.96 bootstrap standard "
+        caption="Nats a token on a small held-out part, by which the controller steers; band: 1.96 standard "
         f"errors over {_documents(data)}, none where they are too few.{_and_more(names, chosen)}{_guarded(training)}",
         svg=charts.panels([p for p in panels if p["panel"] in chosen], x="step", y="loss, nats a token"),
     )

@@ -229,6 +229,7 @@ def _key(passes: Passes) -> str:
         passes.shape,
         passes.precision,
         passes.model.is_activation_checkpointing,
+        passes.model.config._attn_implementation,
         passes.model.config.to_json_string(use_diff=False),
     ]
     return hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regraft.core import Artifact, ConfigError, open_artifact
+from regraft.corpus.tokenizer import tokenizer_sha256
 
 TRAIN = "train"
 """Name of the training stage."""
@@ -16,6 +17,8 @@ MODEL_ROLES = ("model", "models", "base")
 """Inputs of stages whose weights live on in what they make."""
 STRETCH = 65_536
 """Rows of SERVED in memory at once."""
+WHOLE = 2**62
+"""Consumed tokens of a document that counts as consumed to its end, whatever its length is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +59,17 @@ def passed_over(artifact: Artifact, document: str) -> list[Seen]:
 def consumed_tokens(artifact: Artifact) -> dict[str, int]:
     """Return how many tokens of each document the training of a checkpoint, and those before it, consumed.
 
-    Documents are consumed from their start on. Empty for a checkpoint that was not trained here. Memory is that of the
-    documents, not of the pieces that were served.
+    Documents are consumed from their start on. A training whose tokenizer is not the checkpoint's any more, since the
+    vocabulary was extended after it, counted other tokens: each document that it began is consumed to its end
+    (`WHOLE`), so that no text is trained on twice, and the rest of one that was cut is given up. Empty for a checkpoint
+    that was not trained here. Memory is that of the documents, not of the pieces that were served.
     """
     consumed: dict[str, int] = {}
     for training in trainings(artifact):
+        least = 0 if _tokenizer(training) == _tokenizer(artifact) else WHOLE
         for ids, stops in _furthest(training):
             for id_, stop in zip(ids, stops, strict=True):
-                consumed[id_] = max(stop, consumed.get(id_, 0))
+                consumed[id_] = max(stop, least, consumed.get(id_, 0))
     return consumed
 
 
@@ -87,6 +93,10 @@ def ancestors(checkpoint: Artifact) -> list[Artifact]:
 def trainings(checkpoint: Artifact) -> list[Artifact]:
     """Return every training that a checkpoint went through, oldest first, across merges and the like."""
     return [artifact for artifact in ancestors(checkpoint) if artifact.manifest.stage == TRAIN]
+
+
+def _tokenizer(checkpoint: Artifact) -> str:
+    return tokenizer_sha256(checkpoint.file("model/tokenizer.json"))
 
 
 def _furthest(training: Artifact) -> Iterator[tuple[list[str], list[int]]]:

@@ -5,47 +5,45 @@ one, so what is done again comes out the same. With several processes all of the
 of a step, and decides from the same sums.
 """
 
-import hashlib
 import math
-import os
-import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel
 
 from regraft.core import Context, Interrupted, Metrics, RegraftError
 from regraft.corpus.tokens import TokenStore
 from regraft.lm.architecture import architecture_of
 from regraft.lm.load import check_sequence_length, context_length, load_model
-from regraft.lm.loss import CausalLoss, leak_self_test
+from regraft.lm.loss import CausalLoss
 from regraft.mixture.guard import Verdict
-from regraft.mixture.sampler import Sampler
+from regraft.mixture.sampler import MixtureExhausted, Sampler
 from regraft.mixture.shares import StreamKey
+from regraft.training.attention import choose_attention
 from regraft.training.averaging import WeightAverage
-from regraft.training.batch import Batch, make_batch, num_predicted
 from regraft.training.checkpoint import Checkpoint, Checkpoints
 from regraft.training.compatibility import check_compatible
-from regraft.training.compiled import Passes, as_they_are, compile_layers
+from regraft.training.compiled import as_they_are, compile_layers
 from regraft.training.export import export_model
 from regraft.training.figures import training_figures
-from regraft.training.history import consumed_tokens
+from regraft.training.history import WHOLE, consumed_tokens
 from regraft.training.journal import Journal, Served
+from regraft.training.kept import give_up_after, hand_over, place_to_keep
 from regraft.training.ledger import Ledger
 from regraft.training.machine import peak_memory, this_machine
 from regraft.training.optimizer import build_optimizer, clip, take_step
 from regraft.training.pacing import Pacing
-from regraft.training.parallel import Ranks, accumulating, joined, layout_of, reshard, spread
+from regraft.training.parallel import Ranks, joined, layout_of, reshard, spread
 from regraft.training.preflight import check_budget, check_disjoint, tell_packing
 from regraft.training.safety import Watch
 from regraft.training.signals import Stop
 from regraft.training.steering import Steering, start, steer
+from regraft.training.step import Stepper
 from regraft.training.streams import PackedStream, open_streams
 from regraft.training.tensors import training_tensors, whole_weights
 from regraft.training.tracking import open_trackers
@@ -53,7 +51,6 @@ from regraft.training.train import TrainConfig
 from regraft.training.trainable import parameter_counts
 from regraft.training.validation import Measured, Validation, open_validation
 
-KEPT = "kept"
 SAVING_SHARE = 20
 """Saving takes at most one part in so many of the time."""
 
@@ -73,7 +70,7 @@ def run_training(config: TrainConfig, ctx: Context, stop: Stop) -> Metrics:
         with trainer.averaged():
             trainer.export(ctx.out / "model")
         if ranks.first:
-            _take_over(ctx.scratch / KEPT, ctx.out / KEPT)
+            hand_over(ctx.scratch, ctx.out)
         return trainer.metrics()
 
 
@@ -82,15 +79,17 @@ def open_training(config: TrainConfig, ctx: Context, ranks: Ranks, stop: Stop) -
     model = load_model(ctx.input("model").file("model"), device="cpu" if ranks.size > 1 else ctx.execution.device)
     check_sequence_length(model, config.sequence_length)
     check_compatible([*ctx.inputs["tokens"], ctx.input("held_out")], ctx.input("model"), ctx.log)
-    if ranks.first:
-        ctx.log.info("no leak between packed documents: %.1e nats", leak_self_test(model))
+    choose_attention(model, ctx.execution.attention, ranks, ctx.log)
     config.trainable.prepare(model)
     if ctx.execution.recompute_activations:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
     folders = [artifact.path for artifact in ctx.inputs["tokens"]]
     consumed = consumed_tokens(ctx.input("model")) if config.leave_out_consumed else {}
     if consumed:
-        ctx.log.info("what earlier trainings consumed of %d documents is left out", len(consumed))
+        whole = sum(tokens == WHOLE for tokens in consumed.values())
+        ctx.log.info(
+            "what earlier trainings consumed of %d documents is left out, %d of them whole", len(consumed), whole
+        )
     streams = open_streams(
         folders, config.sequence_length, config.whole_sources, consumed, config.pacing, config.packing
     )
@@ -143,8 +142,15 @@ class Trainer:
         layout = layout_of(execution.parallel, self.ranks)
         architecture = architecture_of(self.model)
         self.module = spread(CausalLoss(self.model), layout, self.ranks.device, self.config.precision)
-        self.autocast = self.config.precision == "bfloat16" and layout != "fsdp"
-        compile_layers(self._passes(), execution.compile, execution.cache / "compiled", self.ctx.log)
+        self.stepper = Stepper(
+            config=self.config,
+            execution=execution,
+            ranks=self.ranks,
+            module=self.module,
+            autocast=self.config.precision == "bfloat16" and layout != "fsdp",
+            streams=self.streams,
+        )
+        compile_layers(self.stepper.passes(self.model), execution.compile, execution.cache / "compiled", self.ctx.log)
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
         self.average = WeightAverage(self.config.average, self.model, self.module) if self.config.average else None
         self.tensors = training_tensors(self.model, self.optimizer, self.average)
@@ -172,7 +178,7 @@ class Trainer:
             self.ctx.execution.trackers if self.ranks.first else (),
             self.ctx.execution.tracking,
             self.ctx.scratch.name,
-            self.step + 1,
+            self.step + 1 if found else 0,
             self.ctx.log,
         )
         self.journal = Journal(ledger=self.ledger, trackers=trackers, log=self.ctx.log, machine=self.machine)
@@ -226,8 +232,13 @@ class Trainer:
 
     def _train_step(self) -> str:
         """Take one optimizer step and all that is due after it; return what to show of it."""
-        served = self.pacing.place(self.sampler.next(self.plan.sequences_of(self.step)))
-        loss, tokens, stop, save = self._forward_backward(served)
+        try:
+            served = self.pacing.place(self.sampler.next(self.plan.sequences_of(self.step)))
+        except MixtureExhausted as error:
+            return self._end_early(error)
+        due = self.ranks.first and self._is_time_to_save()
+        found = self.stepper.gradient(self.step, served, self.journal.clock, (self.stop.asked(), due))
+        loss, (stop, save) = found.loss, found.agreed
         norm = clip(self.model, self.config.optimizer.clip_norm)
         consumed = self.plan.tokens_before(self.step + 1)
         rate = self.config.schedule.learning_rate(consumed, self.plan.tokens)
@@ -236,12 +247,12 @@ class Trainer:
             take_step(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self.tokens += tokens
+        self.tokens += found.tokens
         if finite and self.average:
             self.average.update(self.step, consumed)
         self.journal.clock.lap("optimizer")
         row = {"step": self.step, "tokens": self.tokens, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
-        told = self.journal.step(row, tokens)
+        told = self.journal.step(row, found.tokens)
         self.journal.served(self.step, served, self.streams)
         self._note_events()
         self.journal.clock.lap("logging")
@@ -254,53 +265,24 @@ class Trainer:
             self._decide_and_save(stop, save)
         return told
 
-    def _forward_backward(self, served: Served) -> tuple[float, int, bool, bool]:
-        """Leave the gradient of this step's mean loss; return the loss, its tokens, and whether to stop and to save.
+    def _end_early(self, error: MixtureExhausted) -> str:
+        """Stop since roll-backs passed over what the last steps would need; what is trained counts.
 
-        The gradient of each process is that of its share of the step times their number: they are averaged.
+        Raises:
+            MixtureExhausted: they passed over nothing, so that the data was too little from the start.
         """
-        predicted = max(1, num_predicted(self.streams, served))
-        batch = make_batch(self.streams, self._mine(served), self.config.sequence_length)
-        self.journal.clock.lap("data")
-        total = self._accumulate(batch, self.ranks.size / predicted)
-        asked, due = self.stop.asked(), self._is_time_to_save()
-        total, tokens, stop, save = self.ranks.sum([total, batch.num_tokens, asked, due and self.ranks.first])
-        self.journal.clock.lap("forward_backward")
-        return total / predicted, int(tokens), stop > 0, save > 0
-
-    def _passes(self) -> Passes:
-        """Return what this process does over and over: its batches of a full step."""
-        each = -(-self.config.sequences_per_step // self.ranks.size)
-        rows = min(each, self.ctx.execution.sequences_per_batch)
-        return Passes(
-            module=self.module,
-            model=self.model,
-            shape=(rows, self.config.sequence_length),
-            count=self.plan.num_steps * -(-each // rows),
-            ranks=self.ranks,
-            autocast=self.autocast,
-            precision=self.config.precision,
+        passed = self.sampler.count - self.plan.tokens_before(self.step) // self.config.sequence_length
+        if not passed:
+            raise error
+        self.stopped = (
+            f"{error} Roll-backs passed over {passed:,} sequences, which stand in skipped.parquet; "
+            f"{self.plan.num_steps - self.step:,} of {self.plan.num_steps:,} steps are not made."
         )
-
-    def _mine(self, served: Served) -> Sequence[tuple[StreamKey, int] | None]:
-        """Return this process's sequences; None fills up, so that all processes have equally many."""
-        each = -(-len(served) // self.ranks.size)
-        mine = served[self.ranks.rank * each : (self.ranks.rank + 1) * each]
-        return [*mine, *[None] * (each - len(mine))]
-
-    def _accumulate(self, batch: Batch, scale: float) -> float:
-        """Add the gradient of `scale` times the summed loss of a batch; return the sum."""
-        device = self.ranks.device
-        parts = batch.split(self.ctx.execution.sequences_per_batch)
-        losses: list[torch.Tensor] = []
-        for number, part in enumerate(parts, start=1):
-            torch.manual_seed(_seed(self.config.seed, self.step, self.ranks.rank, number))  # for dropout
-            with accumulating(self.module, last=number == len(parts)):
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-                    loss = self.module(part.input_ids.to(device), part.position_ids.to(device), part.labels.to(device))
-                (loss * scale).backward()
-            losses.append(loss.detach())  # read at the end: reading waits for the accelerator
-        return sum(map(float, losses))
+        self._note("", "stopped", self.stopped)
+        if self.step not in self.decision_steps:
+            with self.averaged():
+                self._measure()
+        return "no data left"
 
     def _skip(self, loss: float, norm: float, served: Served) -> None:
         """Count and note a step that changed nothing.
@@ -359,7 +341,7 @@ class Trainer:
         self.journal.clock.lap("evaluation")
         if self.config.keeps(self.step):
             with self.averaged():
-                self.export(self.ctx.scratch / KEPT / f"step-{self.step:09d}" / "model")
+                self.export(place_to_keep(self.ctx.scratch, self.step))
         if last or self.stopped:
             return
         spikes = self.config.safety.spikes
@@ -454,23 +436,4 @@ class Trainer:
         self.watch = Watch(self.config.safety, **state["watch"])
         self.checkpoints.keep = {self.anchor} if self.anchor else set()
         if self.ranks.first:
-            _give_up(self.ctx.scratch / KEPT, self.step)
-
-
-def _give_up(kept: Path, step: int) -> None:
-    """Remove the models that were kept after `step`, of which one may be half written."""
-    for folder in kept.glob("step-*"):
-        if int(folder.name.removeprefix("step-")) > step:
-            shutil.rmtree(folder)
-
-
-def _take_over(kept: Path, out: Path) -> None:
-    """Put the models that were kept on the way into the artifact, without copying them."""
-    if kept.exists():
-        shutil.copytree(kept, out, copy_function=os.link)
-
-
-def _seed(*numbers: int) -> int:
-    """Return a number for seed, step, process and batch that is fit for a generator of 64 bits."""
-    text = " ".join(map(str, numbers))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+            give_up_after(self.ctx.scratch, self.step)

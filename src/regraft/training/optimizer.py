@@ -1,4 +1,4 @@
-"""AdamW over two groups: matrices with weight decay, vectors (norms, biases) without."""
+"""AdamW over two groups: matrices with weight decay, vectors (norms, biases) and what is trained in part without."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,13 +29,22 @@ class AdamW:
 
 
 def build_optimizer(config: AdamW, model: "torch.nn.Module") -> "torch.optim.AdamW":
-    """Return the optimizer over every trainable parameter of `model`; its learning rate is set at each step."""
+    """Return the optimizer over every trainable parameter of `model`; its learning rate is set at each step.
+
+    From here on frozen rows of a parameter have no gradient; for their sake none of its rows decays.
+    """
     import torch
 
+    from regraft.training.frozen_rows import frozen_rows, hold_rows
+
+    held = frozen_rows(model)
+    for parameter, count in held.items():
+        hold_rows(parameter, count)
     parameters = [p for p in model.parameters() if p.requires_grad]
+    decays = {p: p.ndim >= 2 and p not in held for p in parameters}
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if decays[p]], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if not decays[p]], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
         [group for group in groups if group["params"]],

@@ -63,7 +63,7 @@ def check_disjoint(held_out: Iterable[str], streams: Mapping[StreamKey, PackedSt
         ConfigError: names one that is.
     """
     held = set(held_out)
-    both = sorted({stream.store.ids[row] for stream in streams.values() for row in stream.rows} & held)
+    both = sorted({id_ for stream in streams.values() for id_ in stream.store.ids.at(stream.rows) if id_ in held})
     if both:
         raise ConfigError(
             f"{len(both)} held-out documents are trained on too, such as {both[0]}: the steps that split the corpus "

@@ -27,16 +27,16 @@ class Steering:
     """At the last decision."""
     memory: Mapping[str, float] = field(default_factory=dict[str, float])
     """What the controller noted of each topic at its last decision."""
-    round: int = 0
-    """Decisions so far."""
+    decisions: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of the controller so far, in which each stream took part."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"initial": self.initial, "before": self.before, "memory": self.memory, "round": self.round}
+        return {"initial": self.initial, "before": self.before, "memory": self.memory, "decisions": self.decisions}
 
     @staticmethod
     def from_json(state: Mapping[str, Any]) -> "Steering":
         initial, before = ({s: tuple(of) for s, of in state[name].items()} for name in ("initial", "before"))
-        return Steering(initial=initial, before=before, memory=state["memory"], round=state["round"])
+        return Steering(initial=initial, before=before, memory=state["memory"], decisions=state["decisions"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,6 @@ def steer(
 
     Topics whose streams have ended take no part: their shares stay what they were, and the live ones divide the rest.
     """
-    steering = replace(steering, round=steering.round + 1)
     observed = _observe(steering, shares, measured)
     said: dict[StreamKey, TopicTerm | str] = {key: "no share, takes no part" for key, s in shares.items() if not s}
     said |= dict.fromkeys(ended, "ended, takes no part")
@@ -111,7 +110,7 @@ def _observe_stream(steering: Steering, key: StreamKey, share: float, now: Measu
         before=None,
         error=math.inf,
         memory=steering.memory.get(str(key), 0.0),
-        round=max(1, steering.round),
+        round=steering.decisions.get(str(key), 0) + 1,
     )
     before, initial = steering.before.get(str(key)), steering.initial.get(str(key))
     if now is None or before is None or initial is None:
@@ -180,6 +179,10 @@ def _moved(shares: Shares, said: Said) -> Shares:
 
 def _after(steering: Steering, said: Said, measured: Mapping[StreamKey, Measured]) -> Steering:
     noted = {str(key): term.memory for key, term in said.items() if isinstance(term, TopicTerm)}
+    counted = {stream: steering.decisions.get(stream, 0) + 1 for stream in noted}
     return replace(
-        steering, before={str(key): m.losses for key, m in measured.items()}, memory={**steering.memory, **noted}
+        steering,
+        before={str(key): m.losses for key, m in measured.items()},
+        memory={**steering.memory, **noted},
+        decisions={**steering.decisions, **counted},
     )

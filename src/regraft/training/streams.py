@@ -82,7 +82,7 @@ def open_streams(
     streams: dict[StreamKey, PackedStream] = {}
     for folder in folders:
         store = TokenStore.open(folder)
-        for (language, source, topic), members in store.streams().items():
+        for (language, source, topic), members in store.streams.items():
             key = StreamKey(language=language, source=source, topic=topic)
             if key in streams:
                 raise ConfigError(f"Two token artifacts hold the stream {key}; give their sources different names.")
@@ -124,7 +124,7 @@ def _consumed(store: TokenStore, members: "Ints", consumed: Mapping[str, int]) -
 
     if not consumed:
         return np.zeros(len(members), np.int64)
-    return np.fromiter((consumed.get(store.ids[row], 0) for row in members.tolist()), np.int64, len(members))
+    return np.fromiter((consumed.get(id_, 0) for id_ in store.ids.at(members)), np.int64, len(members))
 
 
 def _levels(key: StreamKey, store: TokenStore, members: "Ints", gate: Gate) -> Levels | None:

@@ -22,7 +22,7 @@ class Tracker(Protocol):
     """Is told how a training goes."""
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
-        """Tell the figures of a step; steps rise."""
+        """Tell figures of a step. Steps rise, but for a roll-back; a step may be told in parts, no figure twice."""
         ...
 
     def event(self, step: int, text: str) -> None:

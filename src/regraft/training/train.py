@@ -154,7 +154,7 @@ def describe(config: TrainConfig) -> str:
 
 
 @stage(
-    version=3,
+    version=4,
     makes=Kind.CHECKPOINT,
     describe=describe,
     model=Kind.CHECKPOINT,

@@ -1,9 +1,9 @@
-"""Which parameters a training changes: all of them, those of some names, or low-rank additions to some matrices."""
+"""Which parameters a training changes: all, those of some names, embeddings of new tokens, or low-rank additions."""
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from regraft.core import ConfigError
 
@@ -50,8 +50,8 @@ class All:
 class Only:
     """Parameters of some names are trained, the others frozen. Not in the paper.
 
-    `("*embed_tokens*", "*lm_head*")` warms up the embeddings of a new vocabulary. A tied weight has two names, and is
-    trained if one of them matches.
+    `("*embed_tokens*", "*lm_head*")` warms up all embeddings, those of old tokens too. A tied weight has two names, and
+    is trained if one of them matches.
     """
 
     patterns: tuple[str, ...]
@@ -66,6 +66,37 @@ class Only:
         chosen = {id(parameters[name]) for name in _matching(self.patterns, parameters, "parameters")}
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in chosen)
+
+    def merged(self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        return dict(weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTokens:
+    """The embeddings of new tokens are trained, input and output; all else stays as it is, bit for bit.
+
+    The warm-up after an extension of the vocabulary. Nothing decays, whatever the optimizer's `weight_decay` is. Not in
+    the paper.
+    """
+
+    first: int
+    """Id of the first new token: the size of the vocabulary before its extension, without rows that pad."""
+
+    def __post_init__(self) -> None:
+        if self.first < 1:
+            raise ConfigError(f"first is {self.first}; the tokens before it are old, and there is at least one.")
+
+    def prepare(self, model: "PreTrainedModel") -> None:
+        from regraft.training.frozen_rows import freeze_rows
+
+        embeddings: list[Any] = [model.get_input_embeddings(), model.get_output_embeddings()]
+        rows = len(embeddings[0].weight)
+        if self.first >= rows:
+            raise ConfigError(f"first is {self.first}, but the model has embeddings for 0 to {rows - 1} only.")
+        model.requires_grad_(False)
+        for embedding in embeddings:
+            embedding.requires_grad_(True)
+            freeze_rows(embedding, self.first)
 
     def merged(self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
         return dict(weights)
@@ -126,7 +157,10 @@ class Lora:
 
 def parameter_counts(model: "Module") -> dict[str, int]:
     """Return how many parameters are trained and how many are frozen, a tied one counted once."""
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    from regraft.training.frozen_rows import frozen_rows
+
+    held = sum(p.numel() // len(p) * count for p, count in frozen_rows(model).items())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad) - held
     return {"trained_parameters": trained, "frozen_parameters": sum(p.numel() for p in model.parameters()) - trained}
 
 

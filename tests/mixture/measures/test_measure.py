@@ -93,7 +93,7 @@ def test_documents_are_tokenized_in_ascending_order_of_a_measure(tmp_path: Path)
     measured = measure_texts.step("measures", TextMeasuresConfig(), docs=docs)
     made = make(tokenize.step("tokens", config, docs=docs, model=model, difficulty=measured), tmp_path)
     store = TokenStore.open(made.path)
-    assert store.ids == ["d0", "d3", "d4", "d1", "d2"]
+    assert list(store.ids) == ["d0", "d3", "d4", "d1", "d2"]
     assert store.measure == "compression_ratio"
     assert store.difficulty[:4].tolist() == sorted(store.difficulty[:4])
     assert math.isnan(store.difficulty[4])

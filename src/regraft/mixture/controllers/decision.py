@@ -27,7 +27,7 @@ class TopicLoss:
     memory: float = 0.0
     """What the controller noted of this topic at its last decision; 0 when there was none."""
     round: int = 1
-    """Which decision this is, from 1."""
+    """Which decision on this topic this is, from 1; one in which it took no part does not count."""
     stream: str = ""
     """`language/source/topic`, for settings that differ between languages."""
 

@@ -23,8 +23,8 @@ class ExcessLoss:
 
         e_i = max(0, loss_i - reference_i);  r'_i = (1 - c) r_i exp(eta e_i) / sum_j r_j exp(eta e_j) + c / n
 
-    The memory of a topic is its mean share over the decisions so far, which is what DoReMi is after. Source: see the
-    module.
+    The memory of a topic is its mean share over the decisions in which it took part, which is what DoReMi is after.
+    Source: see the module.
     """
 
     references: Mapping[str, float]
