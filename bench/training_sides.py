@@ -147,7 +147,7 @@ class Runs:
         command = [*SCRIPTS[side.name], "--model", model.folder, "--passages", model.passages, *compiled]
         command += ["--precision", cell.precision, "--steps", str(WARM + model.steps), "--rows", str(model.rows)]
         command += ["--rate", str(model.rate), "--work", work, "--out", part]
-        cache = {"TORCHINDUCTOR_CACHE_DIR": str(self.work / "cache" / str(side) / str(cell))}
+        cache = {"TORCHINDUCTOR_CACHE_DIR": str(self.work / "cache" / _spaceless(f"{side}/{cell}"))}
         measured = run(command, cell.cores, out.with_suffix(".log"), ENVIRONMENT | cache, LOOK)
         marks = json.loads(part.read_text("utf-8"))
         out.write_text(json.dumps({**marks, "peak_bytes": measured.peak_bytes}), "utf-8")
@@ -159,3 +159,8 @@ class Runs:
         folder = self.work / "found" / str(cell)
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{what}, {number}.json"
+
+
+def _spaceless(path: str) -> str:
+    """Return a path that Inductor can hand to a compiler: it does not quote."""
+    return path.replace(", ", "-").replace(" ", "-")
