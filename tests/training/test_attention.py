@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralFo
 
 from regraft.core import RegraftError
 from regraft.lm.packed_attention import PACKED
+from regraft.lm.threads import torch_threads
 from regraft.training.attention import choose_attention
 from regraft.training.parallel import Ranks
 
@@ -25,6 +27,20 @@ SIZES: dict[str, Any] = {
 
 def llama(**more: Any) -> PreTrainedModel:
     return LlamaForCausalLM(LlamaConfig(**SIZES, **more))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with torch_threads(1):
+        yield
+
+
+def test_with_more_threads_a_model_keeps_its_own_attention() -> None:
+    model = llama()
+    own = model.config._attn_implementation
+    with torch_threads(2):
+        choose_attention(model, "auto", ALONE, LOG)
+    assert model.config._attn_implementation == own
 
 
 def test_a_model_on_a_cpu_attends_packed(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 
+import torch
 from transformers import PreTrainedModel
 
 from regraft.core import RegraftError
@@ -18,7 +19,8 @@ def choose_attention(model: PreTrainedModel, asked: str, ranks: Ranks, log: logg
 
     Args:
         model: its weights whole.
-        asked: a name of Transformers, or `auto`: `PACKED` on CPUs for a model that can do with it, else its own.
+        asked: a name of Transformers, or `auto`: `PACKED` on a CPU, in processes of one thread and for a model that can
+            do with it, else its own, which makes use of more threads.
         ranks: the processes.
         log: told what was chosen.
 
@@ -28,7 +30,7 @@ def choose_attention(model: PreTrainedModel, asked: str, ranks: Ranks, log: logg
     own = str(model.config._attn_implementation)
     named = own if asked == "auto" else asked
     leak = None
-    if ranks.first and asked == "auto" and ranks.device.type == "cpu":
+    if ranks.first and asked == "auto" and ranks.device.type == "cpu" and torch.get_num_threads() == 1:
         try:
             named, leak = PACKED, _leak(model, PACKED)
         except RegraftError as error:
