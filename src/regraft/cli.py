@@ -57,6 +57,8 @@ class Means:
     """Sequences that go through the model at once in training, in each process."""
     tracker: tuple[str, ...] = Execution().trackers
     """Where training also tells its figures: tensorboard, wandb, trackio. May be given several times."""
+    unsafe_code: bool = Execution().unsafe_code
+    """Run code that a model wrote also where it cannot be kept apart from this machine."""
     params: Path | None = None
     """TOML or YAML file of recipe parameters; the command line comes first."""
 
@@ -84,6 +86,7 @@ class Means:
             sequences_per_batch=self.sequences_per_batch,
             trackers=self.tracker,
             tracking=Store(self.store).reports / "tracking",
+            unsafe_code=self.unsafe_code,
         )
 
 

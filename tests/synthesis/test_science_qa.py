@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import json
 import os
@@ -26,14 +27,22 @@ from regraft.core import (
     stage,
 )
 from regraft.corpus import tables
-from regraft.lm.client import Limits
+from regraft.lm.limits import Limits
+from regraft.synthesis.disciplines import Discipline
+from regraft.synthesis.genres import Relation
+from regraft.synthesis.judge import Bar, JudgeConfig, JudgePrompt
+from regraft.synthesis.prompts import SCIENCE_QA
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
+from regraft.synthesis.seeds import SeedRule
 from regraft.synthesis.snippets import SnippetRule
+from regraft.synthesis.tasks import Checks
 from regraft.synthesis.verify import Demands
+from regraft.synthesis.writer import WriterConfig
 from tests.lm.loopback import completion, serving
 from tests.synthesis.given import PAGES, PagesConfig, digest, page_documents, page_topics, pages
 
-CONFIG = ScienceQaConfig(model="m", num_requests=4, snippets=SnippetRule(characters=260, min_characters=120))
+SEEDS = SeedRule(snippets=SnippetRule(characters=260, min_characters=120), otherwise="computer science")
+CONFIG = ScienceQaConfig(writer=WriterConfig(model="m"), num_requests=4, seeds=SEEDS)
 
 
 def snippet_in(body: dict[str, Any]) -> str:
@@ -69,7 +78,9 @@ def made(store: Store, endpoint: str, config: ScienceQaConfig = CONFIG, topics: 
     docs = pages.step("docs", PagesConfig())
     annotation = page_topics.step("topics", PagesConfig(), docs=docs) if topics else None
     step = science_qa.step("qa", config, docs=docs, topics=annotation)
-    return open_artifact(store.path(run([step], store, Execution(endpoint=endpoint)).steps["qa"]))
+    return open_artifact(
+        store.path(run([step], store, Execution(endpoint=endpoint, cache=store.root / ".cache")).steps["qa"])
+    )
 
 
 def rows(artifact: Artifact, name: str) -> list[dict[str, Any]]:
@@ -108,8 +119,8 @@ def test_another_endpoint_and_order_of_answers_gives_the_same_bytes(tmp_path: Pa
 def test_golden(tmp_path: Path):
     with serving(grounded) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0])
-    assert digest(rows(artifact, "documents")) == "17009adfa08435c3"
-    assert digest(rows(artifact, "responses")) == "4236f69fc40a2747"
+    assert digest(rows(artifact, "documents")) == "ee93527f6e734bf5"
+    assert digest(rows(artifact, "responses")) == "3533feffa30f6283"
     assert all("created" not in row["response"] for row in rows(artifact, "responses"))
 
 
@@ -129,6 +140,11 @@ def test_rejects_have_reasons_and_nothing_is_lost(tmp_path: Path):
     rejects = rows(artifact, "rejects")
     assert sorted(r["reason"] for r in rejects) == ["refused", "too_short", "unparsable"]
     assert artifact.manifest.metrics["documents"] == 1
+    verdicts = tables.read(artifact.file(tables.VERDICTS_FILE), tables.VERDICTS).to_pylist()
+    assert [(v["check"], v["pairs"]) for v in verdicts if v["first"]] == [
+        ("form.unparsable", 3),
+        ("demands.too_short", 2),
+    ]
     responses = rows(artifact, "responses")
     assert len(responses) == 3
     assert {r["id"] for r in rejects if r["reason"] != "refused"} < {r["key"] for r in responses}
@@ -141,7 +157,7 @@ def test_the_same_answer_twice_is_a_duplicate(tmp_path: Path, max_similarity: fl
         return completion(f"Problem: {question(PAGES['kernel'][1])}\nSolution: {PAGES['kernel'][1]}")
 
     lenient = Demands(min_problem_grounding=0, min_grounding=0, numbers_grounded=False, max_similarity=max_similarity)
-    config = dataclasses.replace(CONFIG, num_requests=2, demands=lenient)
+    config = dataclasses.replace(CONFIG, num_requests=2, checks=Checks(demands=lenient))
     with serving(parrot) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], config)
     assert len(rows(artifact, "documents")) == kept
@@ -159,7 +175,7 @@ def test_a_wrong_endpoint_seals_nothing_and_a_right_one_goes_on(
             return web.Response(status=status, text="nobody here")
         return await grounded(body, time)
 
-    monkeypatch.setattr("regraft.lm.client.Limits", _one_at_a_time)
+    monkeypatch.setattr("regraft.lm.asking.Limits", _one_at_a_time)
     with serving(repaired) as (endpoint, server):
         with pytest.raises(StepFailed, match=rf"(?s)2 of 4 requests .*HTTP {status}: nobody here.*same command"):
             made(Store(tmp_path), endpoint.base_urls[0])
@@ -175,7 +191,7 @@ def _one_at_a_time(budget_tokens: int) -> Limits:
 
 
 def test_a_dead_endpoint_seals_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("regraft.lm.client.Limits", _one_at_a_time)
+    monkeypatch.setattr("regraft.lm.asking.Limits", _one_at_a_time)
     with pytest.raises(StepFailed, match="0 of 4 requests"):
         made(Store(tmp_path), "http://127.0.0.1:9/v1")
     assert not any(a.manifest.step == "qa" for a in Store(tmp_path).artifacts())
@@ -199,7 +215,9 @@ def test_answers_that_all_fail_the_checks_are_a_loud_figure(tmp_path: Path, capl
 
 
 def test_topics_balance_the_requests_and_name_the_discipline(tmp_path: Path):
-    config = ScienceQaConfig(model="m", num_requests=2, snippets=CONFIG.snippets, disciplines={"kernel": "physics"})
+    disciplines = (Discipline(name="physics", topics=("kernel",)), Discipline(name="mirrors"))
+    rule = dataclasses.replace(SEEDS, disciplines=disciplines)
+    config = dataclasses.replace(CONFIG, num_requests=2, seeds=rule)
     with serving(grounded) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], config, topics=True)
     metas = [json.loads(row["meta"]) for row in rows(artifact, "documents")]
@@ -207,14 +225,14 @@ def test_topics_balance_the_requests_and_name_the_discipline(tmp_path: Path):
 
 
 def test_fewer_snippets_than_requests_is_a_figure(tmp_path: Path):
-    config = ScienceQaConfig(model="m", num_requests=50, snippets=CONFIG.snippets)
+    config = dataclasses.replace(CONFIG, num_requests=50)
     with serving(grounded) as (endpoint, server):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], config)
-    assert artifact.manifest.metrics["requests_short"] == 50 - len(server.seen)
+    assert artifact.manifest.metrics["texts_short"] == 50 - len(server.seen)
 
 
 def test_what_the_budget_does_not_allow_is_not_sent_and_said(tmp_path: Path):
-    config = ScienceQaConfig(model="m", num_requests=4, snippets=CONFIG.snippets, budget_tokens=3000)
+    config = dataclasses.replace(CONFIG, budget_tokens=3000)
     with serving(dear) as (endpoint, server):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], config)
     assert len(server.seen) == 1
@@ -244,14 +262,111 @@ def test_where_requests_go_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert f"requests go to {endpoint.base_urls[0]}" in caplog.text
 
 
+def _in(language: str) -> ScienceQaConfig:
+    prompt = dataclasses.replace(SCIENCE_QA, language=language)
+    return dataclasses.replace(CONFIG, seeds=dataclasses.replace(SEEDS, language=language), prompts=(prompt,))
+
+
+def test_another_judge_threshold_parser_or_demand_asks_for_nothing(tmp_path: Path):
+    async def judged(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if "SNIPPET" in body["messages"][0]["content"]:
+            return completion("Fine. grounded: 5, correct: 5, self_contained: 4, overall: 7")
+        return await grounded(body, time)
+
+    judge = JudgeConfig(model="j", prompt=JudgePrompt(name="j", template="SNIPPET {{ snippet }} {{ problem }}"))
+    store = Store(tmp_path)
+    with serving(judged) as (endpoint, server):
+        kept = made(store, endpoint.base_urls[0], _checked(judge=judge))
+        assert (len(server.seen), len(rows(kept, "documents")), len(rows(kept, "responses"))) == (8, 4, 8)
+        strict = dataclasses.replace(judge, bar=Bar(min_overall=8))
+        none = made(store, endpoint.base_urls[0], _checked(judge=strict))
+        few = made(store, endpoint.base_urls[0], _checked(judge=judge, demands=Demands(max_words=40)))
+        genre = dataclasses.replace(SCIENCE_QA, genre=Relation())
+        other = made(store, endpoint.base_urls[0], dataclasses.replace(_checked(), prompts=(genre,)))
+        assert sum(server.seen.values()) == 8
+    assert [r["reason"] for r in rows(none, "rejects")] == ["judged_overall"] * 4
+    spent = [artifact.manifest.metrics["spent_tokens"] for artifact in (kept, none, few, other)]
+    assert spent == [240, 0, 0, 0]
+    assert none.manifest.metrics["prompt_tokens"] == kept.manifest.metrics["prompt_tokens"] == 80
+    assert {r["reason"] for r in rows(few, "rejects")} == {"too_long"}
+    assert all(row["text"].startswith("**Problem**") for row in rows(other, "documents"))
+    assert json.loads(rows(kept, "documents")[0]["meta"])["judge_overall"] == "7"
+
+
+def test_a_judge_is_asked_while_texts_are_still_written(tmp_path: Path):
+    """Judgements come before the last text: with a barrier between the stages this would hang."""
+    judged = threading.Event()
+
+    async def last_waits(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if body["model"] == "j":
+            judged.set()
+            return completion("grounded: 5, correct: 5, self_contained: 5, overall: 9")
+        if sum(server.seen.values()) == 4:
+            assert await asyncio.to_thread(judged.wait, 20)
+        return await grounded(body, time)
+
+    with serving(last_waits) as (endpoint, server):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], _checked(judge=JudgeConfig(model="j")))
+    assert artifact.manifest.metrics["documents"] == 4
+
+
+def _checked(judge: JudgeConfig | None = None, demands: Demands | None = None) -> ScienceQaConfig:
+    return dataclasses.replace(CONFIG, checks=Checks(judge=judge, demands=demands or Demands()))
+
+
+def test_judgements_that_fail_reject(tmp_path: Path):
+    answers = iter(["no scores", None, "budget", "budget"])
+
+    async def judged(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if body["model"] != "j":
+            return await grounded(body, time)
+        text = next(answers)
+        return web.Response(status=400) if text is None else completion(text)
+
+    with serving(judged) as (endpoint, _):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], _checked(judge=JudgeConfig(model="j")))
+    assert sorted(r["reason"] for r in rows(artifact, "rejects")) == ["judge_unparsable"] * 3 + ["not_judged"]
+
+
+def test_prompts_are_dealt_within_each_discipline_and_several_to_a_snippet(tmp_path: Path):
+    names = ("a", "b", "c")
+    prompts = tuple(dataclasses.replace(SCIENCE_QA, name=n, template=f"{n}\n{SCIENCE_QA.template}") for n in names)
+    config = dataclasses.replace(CONFIG, prompts=prompts, prompts_per_snippet=2)
+    lenient = Checks(demands=Demands(max_similarity=1.0))
+    with serving(grounded) as (endpoint, _):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], dataclasses.replace(config, checks=lenient))
+    metas = [json.loads(row["meta"]) for row in rows(artifact, "documents")]
+    assert [m["prompt"] for m in metas] == ["a", "b", "c", "a"]
+    assert [m["snippet_sha256"] for m in metas][::2] == [m["snippet_sha256"] for m in metas][1::2]
+    assert len({m["request"] for m in metas}) == 4
+
+
+def test_the_seeds_are_a_table_and_figures(tmp_path: Path):
+    with serving(grounded) as (endpoint, _):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], topics=True)
+    seeds = tables.read(artifact.file(tables.SEEDS_FILE), tables.SEEDS).to_pylist()
+    assert [s["id"] for s in seeds] == [row["parents"][0] for row in rows(artifact, "documents")]
+    assert {(s["discipline"], s["told_by"], s["weight"], s["share"]) for s in seeds} == {
+        ("computer science", "otherwise", 1.0, 1.0)
+    }
+    metrics = artifact.manifest.metrics
+    assert (metrics["pages.otherwise"], metrics["pages.no_prose"], metrics["seeds.computer science"]) == (2, 1, 4)
+
+
+def test_pages_without_a_discipline_are_left_out_and_said(tmp_path: Path):
+    config = dataclasses.replace(CONFIG, seeds=dataclasses.replace(SEEDS, otherwise=""))
+    with pytest.raises(StepFailed, match="3 have no discipline by address or topic"):
+        made(Store(tmp_path), "http://127.0.0.1:9/v1", config)
+
+
 def test_a_language_without_documents_is_an_error(tmp_path: Path):
     with pytest.raises(StepFailed, match="'fr'"):
-        made(Store(tmp_path), "http://127.0.0.1:9/v1", ScienceQaConfig(model="m", num_requests=1, language="fr"))
+        made(Store(tmp_path), "http://127.0.0.1:9/v1", _in("fr"))
 
 
 def test_a_bad_config_is_refused_before_anything_runs():
     with pytest.raises(ConfigError, match="num_requests is 0"):
-        ScienceQaConfig(model="m", num_requests=0)
+        dataclasses.replace(CONFIG, num_requests=0)
 
 
 def test_importing_the_stages_is_cheap():

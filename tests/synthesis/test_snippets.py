@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regraft.core import ConfigError
-from regraft.synthesis.snippets import Snippet, SnippetRule, balanced, is_prose, snippets_of
+from regraft.synthesis.snippets import SnippetRule, is_in, is_prose, snippets_of
 from tests.synthesis.given import PAGES
 
 RULE = SnippetRule(characters=400, min_characters=100)
@@ -55,21 +55,6 @@ def test_prose(line: str, expected: bool):
     assert is_prose(line, 60) is expected
 
 
-def _snippet(document: str, start: int) -> Snippet:
-    return Snippet(document=document, start=start, end=start + 1, text="x")
-
-
-def test_choice_is_balanced_breadth_first_and_independent_of_order():
-    groups = {"a": [[_snippet(f"a{d}", s) for s in range(3)] for d in range(4)], "b": [[_snippet("b0", 0)]]}
-    chosen = balanced(groups, 7, seed=1)
-    assert [name for name, _ in chosen].count("b") == 1
-    assert len({s.document for name, s in chosen[:5] if name == "a"}) == 4
-    turned = {"b": groups["b"], "a": groups["a"][::-1]}
-    assert balanced(turned, 7, seed=1) == chosen
-    assert balanced(groups, 7, seed=2) != chosen
-    assert len(balanced(groups, 100, seed=1)) == 13
-
-
 def test_a_rule_that_nothing_can_obey_is_refused():
     with pytest.raises(ConfigError, match="min_characters"):
         SnippetRule(characters=100, min_characters=200)
@@ -80,3 +65,18 @@ def test_a_line_of_prose_has_a_character():
         SnippetRule(min_line=0)
     rule = SnippetRule(characters=400, min_characters=1, min_line=1)
     assert [s.text for s in snippets_of("d", "Some words.\n \nMore words.", rule)] == ["Some words.\n \nMore words."]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("内核是一种管理硬件的程序。", "zh", True),
+        ("用 apt-get install debian-installer 安装 Debian GNU/Linux 的软件包。", "zh", True),
+        ("The kernel manages the hardware, and nobody translated it.", "zh", False),
+        ("The kernel manages the hardware.", "en", True),
+        ("内核是一种管理硬件的程序。", "en", False),
+        ("The character 文 is a word.", "en", True),
+    ],
+)
+def test_a_paragraph_in_another_script_is_told(text: str, language: str, expected: bool):
+    assert is_in(text, language) is expected

@@ -1,9 +1,18 @@
 import dataclasses
+import random
 
 import pytest
 
 from regraft.core import ConfigError
-from regraft.synthesis.measures import Seen, distinct, foreign_numbers, grounding, repetition, words
+from regraft.synthesis.measures import (
+    Seen,
+    distinct,
+    foreign_numbers,
+    grounding,
+    reference_to_source,
+    repetition,
+    words,
+)
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.verify import Demands, Measures, measure
 from tests.synthesis.given import PAGES
@@ -30,6 +39,7 @@ def test_a_grounded_pair_passes():
         ({"solution": GOOD.solution * 60}, "stop", "too_long"),
         ({"solution": "The kernel decides. " * 12}, "stop", "repetition"),
         ({"solution": PAGES["内核"][1] * 2}, "stop", "language"),
+        ({"problem": f"According to the text, {GOOD.problem}"}, "stop", "refers_to_text"),
         ({"solution": f"{GOOD.solution} This takes 512 milliseconds."}, "stop", "number_not_grounded"),
         (
             {
@@ -99,12 +109,41 @@ def test_numbers_of_steps_are_no_claims():
     assert foreign_numbers("1. Take 5.\nStep 2: take 7 of 1,024.", "there are 5") == ["7", "1,024"]
 
 
+def test_near_duplicates_of_long_texts_are_estimated():
+    rng = random.Random(0)
+    for _ in range(20):
+        text = [str(rng.random()) for _ in range(600)]
+        cut = rng.randrange(420, 600)
+        other = text[:cut] + [str(rng.random()) for _ in range(600 - cut)]
+        seen = Seen()
+        seen.add(" ".join(text))
+        shared = cut - 4
+        assert seen.most_similar(" ".join(other)) == pytest.approx(shared / (2 * 596 - shared), abs=0.15)
+
+
 def test_near_duplicates_are_found_exactly():
     seen = Seen()
     seen.add("a b c d e f g")
     assert seen.most_similar("a b c d e f g") == 1.0
     assert seen.most_similar("a b c d e f x") == pytest.approx(2 / 4)
     assert seen.most_similar("p q r s t u") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The text you provided is a guide.", "The text you"),
+        ("What does the `help` entry in the provided computer science text do?", "provided computer science text"),
+        ("As described in the passage, it runs.", "As described in the passage"),
+        ("The computer science text\nexplains how.", "The computer science text explains"),
+        ("根据上述文字，内核是什么？", "上述文字"),
+        ("文中提到的内核是什么？", "文中提到"),
+        ("The editor saves the text of the message in a file, and the text file is sent.", ""),
+        ("An article of the law; a passage between two seas. 文件中的文字和文本编辑器。", ""),
+    ],
+)
+def test_what_points_at_a_text_that_the_reader_does_not_have(text: str, words: str):
+    assert reference_to_source(text) == words
 
 
 def test_distinct():

@@ -59,6 +59,9 @@ class Execution:
     """Where training also tells its figures: `tensorboard`, `wandb`, `trackio`."""
     tracking: Path = Path("tracking")
     """Trackers write below this folder only."""
+    unsafe_code: bool = False
+    """Run code that a model wrote also where it cannot be kept apart from this machine. In a machine that nothing is
+    lost with, and only there."""
 
     def __post_init__(self) -> None:
         if self.sequences_per_batch < 1:

@@ -5,11 +5,12 @@ A row group holds `ROWS` rows however the rows arrive, so that the same document
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from regraft.core import Artifact, RegraftError
+from regraft.core import Artifact, RegraftError, SchemaError
 from regraft.corpus import tables
 from regraft.corpus.document import Changed, Document, Outcome, Reject, reject_row
 
@@ -36,6 +37,23 @@ def read_documents(path: Path) -> Iterator[Document]:
 def num_documents(*corpora: Artifact) -> int:
     """Return how many documents some corpora have, without reading them."""
     return sum(tables.num_rows(path) for c in corpora for path in tables.shards(c.path, tables.DOCUMENTS_FOLDER))
+
+
+def with_topics(corpus: Artifact, topics: Artifact | None) -> Iterator[tuple[Document, str]]:
+    """Yield each document of a corpus with its topic by an annotation; an empty one where there is none.
+
+    Raises:
+        SchemaError: the annotation is one of other documents.
+    """
+    if topics is None:
+        yield from ((document, "") for document in documents(corpus))
+        return
+    batches = tables.batches(topics.file(tables.ANNOTATION_FILE), tables.TOPICS, ROWS, ("id", "topic"))
+    rows = (row for batch in batches for row in batch.to_pylist())
+    for document, row in zip_longest(documents(corpus), rows):
+        if document is None or row is None or document.id != row["id"]:
+            raise SchemaError(f"{topics.id} is an annotation of other documents than {corpus.id} holds.")
+        yield document, row["topic"]
 
 
 class Tally(Counter[str]):
@@ -141,15 +159,15 @@ class CorpusWriter:
     def _open(self) -> None:
         name = self.shard or f"{self.prefix}{self._number:05}"
         self._size = 0
-        self._kept = _Grouped(tables.Writer(self.out / tables.DOCUMENTS_FOLDER / f"{name}.parquet", tables.DOCUMENTS))
-        self._rejected = _Grouped(tables.Writer(self.out / tables.REJECTS_FOLDER / f"{name}.parquet", tables.REJECTS))
+        self._kept = RowWriter(tables.Writer(self.out / tables.DOCUMENTS_FOLDER / f"{name}.parquet", tables.DOCUMENTS))
+        self._rejected = RowWriter(tables.Writer(self.out / tables.REJECTS_FOLDER / f"{name}.parquet", tables.REJECTS))
 
     def _close(self) -> None:
         self._kept.close()
         self._rejected.close()
 
 
-class _Grouped:
+class RowWriter:
     """Collects rows and writes them `ROWS` at a time."""
 
     def __init__(self, writer: tables.Writer) -> None:

@@ -38,7 +38,11 @@ TOPIC_MEASURES_FILE = "topic_measures.parquet"
 CONFUSION_FILE = "confusion.parquet"
 RELIABILITY_FILE = "reliability.parquet"
 LABELS_FILE = "labels.parquet"
+DIVERSITY_FILE = "diversity.parquet"
+DIVERSITY_COUNTS_FILE = "diversity_counts.parquet"
+VERDICTS_FILE = "verdicts.parquet"
 PAGES_FILE = "pages.parquet"
+SEEDS_FILE = "seeds.parquet"
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -260,6 +264,20 @@ ITEMS = _schema(
 )
 """Evaluation: one row an item and metric, which is sum(value) / sum(weight): bits over bytes, or 0 or 1 over 1."""
 
+SEEDS = _schema(
+    id=_TEXT,  # of the document
+    start=_INT,  # of the snippet in it, in characters
+    end=_INT,
+    discipline=_TEXT,
+    told_by=_TEXT,  # url, topic, otherwise
+    topic=_TEXT,
+    loss=_FLOAT,  # held-out bits per byte of the topic; NaN where it is not measured
+    failure=_FLOAT,  # failure rate of questions like the snippet; NaN where none were asked
+    weight=_FLOAT,  # by which it was drawn in its discipline
+    share=_FLOAT,  # of the discipline, while it had snippets left
+)
+"""Generation: the snippets that were written from, in the order of their requests."""
+
 RESPONSES = _schema(
     key=_TEXT,  # of the request
     model=_TEXT,
@@ -270,6 +288,33 @@ RESPONSES = _schema(
     completion_tokens=_INT,
 )
 """Generation: every stored response, as it came."""
+
+DIVERSITY = _schema(
+    source=_TEXT,
+    language=_TEXT,
+    measure=_TEXT,  # distinct_1, distinct_2, distinct_3, self_bleu, compression_ratio, near_duplicates, ...
+    value=_FLOAT,
+    n=_INT,  # documents that it is measured on
+)
+"""How varied the synthetic documents of a source and language are."""
+
+DIVERSITY_COUNTS = _schema(
+    source=_TEXT,
+    language=_TEXT,
+    what=_TEXT,  # opening (first words of the problem), discipline, problem_words, solution_words, text_words
+    label=_TEXT,
+    documents=_INT,
+)
+"""Beside `DIVERSITY`: how many documents begin so, are of that discipline, have so many words."""
+
+VERDICTS = _schema(
+    check=_TEXT,  # round.reason: form, demands, judge, duplicate; what one rejects goes to no later round
+    pairs=_INT,  # that the round checked
+    alone=_INT,  # of them, rejected if this were the only check
+    first=_INT,  # rejected by this check and by none before it
+    only=_INT,  # rejected by this check and by no other of its round: what leaving it out would let pass
+)
+"""Generation: which check rejects how many texts."""
 
 
 def check(table: pa.Table | pa.RecordBatch, schema: pa.Schema, place: object) -> None:

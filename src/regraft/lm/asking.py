@@ -1,15 +1,17 @@
 """How a stage asks a model: a server of our own for a GGUF file, else the endpoint of the execution; loud failure."""
 
 import os
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from regraft.core import ConfigError, Context, RegraftError
 from regraft.lm import client
 from regraft.lm.chat import ChatRequest
-from regraft.lm.client import Limits, Outcome
+from regraft.lm.client import Follow, nothing
 from regraft.lm.endpoint import Endpoint
+from regraft.lm.limits import Limits, Outcome
 from regraft.lm.responses import ResponseStore
 from regraft.lm.server import embedded_server
 
@@ -32,37 +34,58 @@ def opened_endpoint(
         raise ConfigError(f"There is {many} a GGUF file to ask. Give --endpoint URL or wire the input `generator`.")
     if generator is None:
         key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else ""
-        yield Endpoint(base_urls=(given,), key_variable=key), client.Limits(budget_tokens=budget_tokens)
+        yield Endpoint(base_urls=(given,), key_variable=key), Limits(budget_tokens=budget_tokens)
         return
     with ExitStack() as servers:
         count = min(ctx.execution.workers, num_requests)
         urls = [servers.enter_context(embedded_server(generator)) for _ in range(count)]
-        yield Endpoint(base_urls=tuple(urls)), client.Limits(concurrency=count, budget_tokens=budget_tokens)
+        yield Endpoint(base_urls=tuple(urls)), Limits(concurrency=count, budget_tokens=budget_tokens)
 
 
 def ask(
-    requests: Sequence[ChatRequest], endpoint: Endpoint, limits: Limits, store: ResponseStore, ctx: Context, label: str
+    requests: Iterable[ChatRequest],
+    endpoint: Endpoint,
+    limits: Limits,
+    store: ResponseStore,
+    ctx: Context,
+    label: str,
+    *,
+    total: int,
+    follow: Follow = nothing,
 ) -> dict[str, Outcome]:
-    """Return what became of each request; refusals and the budget are the only reasons that some have no answer.
+    """Return by key what became of each request that has no answer: refusals and the budget are the only reasons.
+
+    Args:
+        requests: read as there is room for them.
+        endpoint: where to send them.
+        limits: how hard and for how much to ask.
+        store: of answers.
+        ctx: of the step, for its log and its progress.
+        label: of the progress.
+        total: how many requests there will be, with those that follow, as far as that is known.
+        follow: what is to be asked once a request is answered.
 
     Raises:
         RegraftError: the endpoint failed, or nothing was answered at all; what was answered stays in the store.
     """
     asked = ", ".join(endpoint.base_urls)
-    known = len(store.answered() & {request.key for request in requests})
-    ctx.log.info("requests go to %s; %d of %d are answered already", asked, known, len(requests))
-    with ctx.track(label, len(requests), "requests") as ticker:
-        outcomes = client.generate(
-            requests, endpoint, store, limits, lambda _, outcome: ticker.advance(1, outcome.ending)
-        )
-    by_ending = {outcome.ending: outcome for outcome in outcomes.values()}
-    worst = by_ending.get("failed") or by_ending.get("stopped")
-    if worst is None and "stored" not in by_ending:
-        worst = by_ending.get("refused") or by_ending.get("budget")
-    if worst is not None:
-        answered = sum(outcome.ending == "stored" for outcome in outcomes.values())
+    ctx.log.info("requests go to %s; %d are answered already", asked, store.num_answers())
+    worst: dict[str, Outcome] = {}
+    counts = Counter[str]()
+    with ctx.track(label, total, "requests") as ticker:
+
+        def count(_: ChatRequest, outcome: Outcome) -> None:
+            counts[outcome.ending] += 1
+            worst[outcome.ending] = outcome
+            ticker.advance(1, outcome.ending)
+
+        unanswered = client.generate(requests, endpoint, store, limits, count, follow)
+    failure = worst.get("failed") or worst.get("stopped")
+    if failure is None and "stored" not in worst:
+        failure = worst.get("refused") or worst.get("budget")
+    if failure is not None:
         raise RegraftError(
-            f"{answered} of {len(outcomes)} requests to {asked} are answered; then: {worst.reason}. "
+            f"{counts['stored']} of {counts.total()} requests to {asked} are answered; then: {failure.reason}. "
             "The answers are kept: the same command goes on with the rest."
         )
-    return outcomes
+    return unanswered

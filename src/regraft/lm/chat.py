@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 
@@ -14,7 +15,7 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what follows from the fields is kept
 class ChatRequest:
     """What is asked of which model: all of a request's identity. Which endpoint answers is none of it."""
 
@@ -25,10 +26,16 @@ class ChatRequest:
     top_p: float = 1.0
     frequency_penalty: float = 0.0
     seed: int = 0
+    json_schema: str = ""
+    """JSON schema of the answer, for servers that keep to one (`response_format`); empty for none."""
 
     def body(self) -> bytes:
         """Return the canonical JSON body: sorted keys, UTF-8."""
-        body = {
+        return self._body
+
+    @cached_property
+    def _body(self) -> bytes:
+        body: dict[str, object] = {
             "model": self.model,
             "messages": [{"role": m.role, "content": m.content} for m in self.messages],
             "max_tokens": self.max_tokens,
@@ -37,22 +44,27 @@ class ChatRequest:
             "frequency_penalty": self.frequency_penalty,
             "seed": self.seed,
         }
+        if self.json_schema:  # not in the body where there is none: the keys of stored answers stay
+            form = {"name": "answer", "strict": True, "schema": json.loads(self.json_schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of the body, 64 hexadecimal digits."""
         return hashlib.sha256(self.body()).hexdigest()
 
-    @property
-    def most_tokens(self) -> int:
-        """An upper bound of what one attempt can cost, if a chat template adds at most 32 tokens a message."""
-        return self.most_prompt_tokens + self.max_tokens
+    @cached_property
+    def most(self) -> "Usage":
+        """An upper bound of what one attempt can cost: a token is at least a byte, and a chat template adds at most 32
+        tokens a message."""
+        prompt = sum(len(m.content.encode()) + 32 for m in self.messages) + len(self.json_schema.encode())
+        return Usage(prompt_tokens=prompt, completion_tokens=self.max_tokens)
 
     @property
-    def most_prompt_tokens(self) -> int:
-        """The part of `most_tokens` that is no answer: a token is at least a byte."""
-        return sum(len(m.content.encode()) + 32 for m in self.messages)
+    def likely_tokens(self) -> int:
+        """What providers count against a rate before they know better: four bytes a token, and the whole answer."""
+        return self.most.prompt_tokens // 4 + self.max_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +82,10 @@ class Usage:
 
     prompt_tokens: int
     completion_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
 
 
 def parse_answer(body: bytes) -> Answer | str:

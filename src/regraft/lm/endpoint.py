@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from regraft.core import ConfigError
-from regraft.lm.chat import ChatRequest, Usage, parse_answer, parse_usage
+from regraft.lm.chat import ChatRequest, parse_answer, parse_usage
 from regraft.lm.responses import Exchange
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PASSING = frozenset({408, 409, 425, 429})
 """Statuses that may pass, besides those from 500 on; every other one but 200 is final."""
+_OVERLOADED = frozenset({429, 503, 529})
 _REFUSALS = frozenset({400, 413, 422})
 """Final statuses that say something about one request; any other says that the endpoint answers nobody."""
 _EXCERPT = 200
@@ -77,6 +78,8 @@ class Failure:
     """Whether another attempt may help."""
     of_request: bool = False
     """Whether it says something about this request alone, and nothing about the endpoint."""
+    overloaded: bool = False
+    """Whether fewer requests at once may help: it said so, or did not answer in time."""
     wait_s: float = 0.0
     """What the endpoint asked everybody to wait (`Retry-After`)."""
     exchange: Exchange | None = None
@@ -100,8 +103,9 @@ async def attempt(
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         return Failure(reason=str(error), may_pass=True)
     except (TimeoutError, aiohttp.ClientError) as error:
-        reason = "timeout" if isinstance(error, TimeoutError) else type(error).__name__
-        return Failure(reason=reason, may_pass=True, exchange=_exchange(request, 0, b"", reason))
+        late = isinstance(error, TimeoutError)
+        reason = "timeout" if late else type(error).__name__
+        return Failure(reason=reason, may_pass=True, overloaded=late, exchange=_exchange(request, 0, b"", reason))
     if status != 200:
         return _refusal(status, _quoted(body or b"", session), retry_after)
     if body is None:
@@ -118,6 +122,7 @@ def _refusal(status: int, said: str, retry_after: str) -> Failure:
         reason=f"HTTP {status}: {said}" if said else f"HTTP {status}",
         may_pass=status >= 500 or status in _PASSING,
         of_request=status in _REFUSALS,
+        overloaded=status in _OVERLOADED,
         wait_s=_seconds(retry_after),
     )
 
@@ -131,7 +136,7 @@ def _quoted(body: bytes, session: "aiohttp.ClientSession") -> str:
 
 def _exchange(request: ChatRequest, status: int, body: bytes, failure: str = "") -> Exchange:
     usage = parse_usage(body)
-    charged = usage or Usage(prompt_tokens=request.most_prompt_tokens, completion_tokens=request.max_tokens)
+    charged = usage or request.most
     return Exchange(
         key=request.key,
         model=request.model,

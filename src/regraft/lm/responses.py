@@ -4,10 +4,13 @@ The file is the ledger too: an answer and what it cost are one row, so that a re
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
+
+from regraft.lm.chat import ChatRequest, Usage
 
 _TABLES = """
 PRAGMA journal_mode = WAL;
@@ -17,7 +20,13 @@ CREATE TABLE IF NOT EXISTS exchanges (
     failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, metered INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS answers ON exchanges (key) WHERE failure = '';
+CREATE TABLE IF NOT EXISTS in_flight (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
+) WITHOUT ROWID;
 """
+LOST = "it was in flight when its process was killed"
+"""Why an exchange is no answer that nobody was there to receive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,11 @@ class Exchange:
     completion_tokens: int
     metered: bool
     """Whether the endpoint told the tokens; where it did not, they are the upper bound of the request."""
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens, told or bounded."""
+        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens)
 
 
 def response_row(exchange: Exchange, response: str) -> dict[str, object]:
@@ -62,25 +76,62 @@ class ResponseStore:
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Store exchanges in one transaction: after the call they survive a kill of this process."""
-        self._database.execute("BEGIN")
-        self._database.executemany(
-            "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (astuple(e) for e in exchanges)
-        )
-        self._database.execute("COMMIT")
+        self.commit(sent=(), exchanges=exchanges, settled=())
+
+    def commit(self, *, sent: Iterable[ChatRequest], exchanges: Iterable[Exchange], settled: Iterable[str]) -> None:
+        """Store exchanges, and which requests were sent and which are settled by now, in one transaction."""
+        with self._transaction() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO in_flight VALUES (?, ?, ?, ?, ?)",
+                ((r.key, r.model, r.body(), r.most.prompt_tokens, r.most.completion_tokens) for r in sent),
+            )
+            database.executemany(
+                "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (astuple(e) for e in exchanges)
+            )
+            database.executemany("DELETE FROM in_flight WHERE key = ?", ((key,) for key in settled))
+
+    def charge_lost(self) -> None:
+        """Count what a killed process had in flight at its most: whether it was paid for, nobody knows."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO exchanges SELECT key, model, request, x'', 0, ?, prompt_tokens, completion_tokens, 0 "
+                "FROM in_flight",
+                (LOST,),
+            )
+            database.execute("DELETE FROM in_flight")
 
     def answered(self) -> set[str]:
         """Return the keys that have an answer."""
         return {key for (key,) in self._database.execute("SELECT key FROM exchanges WHERE failure = ''")}
+
+    def num_answers(self) -> int:
+        """Return how many requests have an answer."""
+        return int(self._database.execute("SELECT COUNT(*) FROM exchanges WHERE failure = ''").fetchone()[0])
 
     def find(self, key: str) -> Exchange | None:
         """Return the answer to a request, None when there is none yet."""
         row = self._database.execute("SELECT * FROM exchanges WHERE failure = '' AND key = ?", (key,)).fetchone()
         return _exchange(row) if row else None
 
+    def spent(self) -> Usage:
+        """Return the tokens of everything stored, failed exchanges included."""
+        query = "SELECT COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(completion_tokens), 0) FROM exchanges"
+        prompt, completion = self._database.execute(query).fetchone()
+        return Usage(prompt_tokens=prompt, completion_tokens=completion)
+
     def spent_tokens(self) -> int:
-        """Return the tokens, prompts and answers, of everything stored, failed exchanges included."""
-        query = "SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM exchanges"
-        return int(self._database.execute(query).fetchone()[0])
+        """Return the tokens, prompts and answers together, of everything stored, failed exchanges included."""
+        return self.spent().tokens
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
     def close(self) -> None:
         self._database.close()

@@ -27,10 +27,13 @@ from regraft.mixture.topics.label import LabelConfig, label_topics
 from regraft.mixture.topics.taxonomy import Taxonomy
 from regraft.mixture.topics.train import TopicClassifierConfig, train_topic_classifier
 from regraft.recipes import SAMPLES
+from regraft.synthesis.disciplines import Discipline
 from regraft.synthesis.prompts import SCIENCE_QA_BRIEF
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
+from regraft.synthesis.seeds import SeedRule
 from regraft.synthesis.snippets import SnippetRule
 from regraft.synthesis.templates import TemplateQaConfig, template_qa
+from regraft.synthesis.writer import WriterConfig
 from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
 
@@ -326,17 +329,24 @@ def _enhanced() -> Mixture:
 def _science_qa(
     num_requests: int, generator: str, seed: int, docs: Step[Any], topics: Step[Any], smollm2: Step[Any]
 ) -> Step[Any]:
+    topics_of_manuals = Taxonomy.read(Path(str(SAMPLES / "topics" / "taxonomy.json"))).names
     config = ScienceQaConfig(
-        model=generator or SMOLLM2_GGUF,
+        writer=WriterConfig(
+            model=generator or SMOLLM2_GGUF,
+            max_tokens=110,
+            temperature=0.4,
+            top_p=0.9,
+            frequency_penalty=0.5,
+            seed=seed,
+        ),
         num_requests=num_requests,
-        language="en",
-        sources=("web-en",),
-        prompt=SCIENCE_QA_BRIEF,
-        max_tokens=110,
-        temperature=0.4,
-        top_p=0.9,
-        frequency_penalty=0.5,
-        snippets=SnippetRule(characters=400, min_characters=200),
+        seeds=SeedRule(
+            sources=("web-en",),
+            disciplines=tuple(Discipline(name=topic) for topic in topics_of_manuals),
+            otherwise="computer science",
+            snippets=SnippetRule(characters=400, min_characters=200),
+        ),
+        prompts=(SCIENCE_QA_BRIEF,),
         source="synthesis",
         seed=seed,
     )

@@ -1,7 +1,10 @@
 """What can be counted in a text: words, repetition, overlap with another text. No model, no thresholds."""
 
+import hashlib
 import re
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:['’.-][^\W_]+)*")
@@ -11,7 +14,7 @@ STOP_WORDS = frozenset(Path(__file__).with_name("stop_words.txt").read_text("utf
 
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case; a Han character is a word."""
-    return [word.lower() for word in _WORD.findall(text)]
+    return _WORD.findall(text.lower())
 
 
 def repetition(text: str, order: int = 3) -> float:
@@ -22,7 +25,7 @@ def repetition(text: str, order: int = 3) -> float:
 
 def ngrams(tokens: list[str], order: int) -> list[tuple[str, ...]]:
     """Return every run of `order` neighbours, in order."""
-    return [tuple(tokens[i : i + order]) for i in range(len(tokens) - order + 1)]
+    return list(zip(*(tokens[i:] for i in range(order)), strict=False))
 
 
 def grounding(answer: str, *grounds: str) -> float:
@@ -42,6 +45,7 @@ def _content_grams(text: str) -> list[tuple[str, ...]]:
     return ngrams(content, 1) + ngrams(content, 2)
 
 
+@lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
     """Cut the commonest English endings, so that `packages` and `package`, `installed` and `installs` meet."""
     for ending in ("ing", "ed", "es", "s"):
@@ -57,36 +61,74 @@ def foreign_numbers(answer: str, *grounds: str) -> list[str]:
     return [number for number in _NUMBER.findall(without_steps) if number not in known]
 
 
-class Seen:
-    """Pairs kept so far, to find near-duplicates: exact Jaccard index over word 5-grams.
+_SOURCE = r"(?:text|passage|snippet|excerpt|paragraph)"
+_NAMES = re.compile(f"(?i){_SOURCE}|[文段材摘]")  # what no reference lacks: searched ten times as fast
+_REFERENCE = re.compile(
+    rf"""(?xi)
+    \b(?:according\ to|based\ on|as\ (?:stated|described|mentioned)\ in)\ the\ (?:[\w-]+\ ){{0,3}}{_SOURCE}\b
+    | \b(?:given|provided|above|following|original|source)\ (?:[\w-]+\ ){{0,2}}{_SOURCE}\b
+    | \bthe\ (?:[\w-]+\ ){{0,3}}{_SOURCE}\ (?:above|below|provided|given|you|says|states|mentions|describes|discusses
+        |covers|explains|provides|does\ not|suggests|emphasi[sz]es|highlights|introduces|lists)\b
+    | \b(?:this|the)\ (?:passage|snippet|excerpt)\b
+    | (?:上述|上面的?|以上|该段|这段|这篇|原|给定的?|所给的?|提供的)(?:文字|文本|文段|段落|文章|材料|摘录)
+    | 原文|文中(?:提到|指出|说明|所述|介绍|描述)|(?:根据|依据|按照)(?:文字|文本|文章|文段|摘录)
+    """
+)
 
-    An inverted index makes a question cost what it shares with others; meant for up to some 100,000 pairs.
+
+def reference_to_source(text: str) -> str:
+    """Return the first words by which a text points at a text that its reader does not have; empty for none."""
+    found = _REFERENCE.search(" ".join(text.split())) if _NAMES.search(text) else None
+    return found[0] if found else ""
+
+
+class Seen:
+    """Texts so far, to find near-duplicates: Jaccard index over word 5-grams.
+
+    Of each text the `SKETCH` smallest hashes of its 5-grams are kept, some 2 KB. Up to so many 5-grams in both texts
+    together the index is exact; beyond, it is estimated, with a standard error of at most 0.045.
     """
 
+    SKETCH = 128
+    PROBES = 12
+    """Texts are compared that share one of so many smallest hashes: at an index of 0.6 one in 60,000 is missed."""
+
     def __init__(self) -> None:
-        self._sizes: list[int] = []
-        self._where: dict[tuple[str, ...], list[int]] = {}
+        self._sketches: list[array[int]] = []
+        self._where: dict[int, list[int]] = {}
 
-    def most_similar(self, text: str) -> float:
-        """Return the highest Jaccard index of `text` with a text added before; 0 when there is none."""
-        shingles = _shingles(text)
-        shared: dict[int, int] = {}
-        for shingle in shingles:
-            for index in self._where.get(shingle, ()):
-                shared[index] = shared.get(index, 0) + 1
-        indices = (n / (len(shingles) + self._sizes[index] - n) for index, n in shared.items())
-        return max(indices, default=0.0)
+    def most_similar(self, text: str, among: Sequence[int] = ()) -> float:
+        """Return the highest Jaccard index of `text` with a text added before; 0 when there is none.
 
-    def add(self, text: str) -> None:
-        shingles = _shingles(text)
-        for shingle in shingles:
-            self._where.setdefault(shingle, []).append(len(self._sizes))
-        self._sizes.append(len(shingles))
+        `among` names the texts to compare with by what `add` returned; empty means all.
+        """
+        sketch = _sketch(text, self.SKETCH)
+        near = among or {index for one in sketch[: self.PROBES] for index in self._where.get(one, ())}
+        return max((self._jaccard(sketch, self._sketches[index]) for index in near), default=0.0)
+
+    def add(self, text: str) -> int:
+        """Remember a text; return its number, from 0."""
+        number = len(self._sketches)
+        self._sketches.append(_sketch(text, self.SKETCH))
+        for one in self._sketches[number][: self.PROBES]:
+            self._where.setdefault(one, []).append(number)
+        return number
+
+    def _jaccard(self, a: "array[int]", b: "array[int]") -> float:
+        both = set(a) & set(b)
+        smallest = sorted(set(a) | set(b))[: self.SKETCH]
+        return sum(one in both for one in smallest) / len(smallest)
 
 
-def _shingles(text: str) -> set[tuple[str, ...]]:
+@lru_cache(maxsize=1)  # a text is compared, then added
+def _sketch(text: str, size: int) -> "array[int]":
+    hashes = {hashlib.blake2b(gram, digest_size=8).digest() for gram in _shingles(text)}
+    return array("Q", map(int.from_bytes, sorted(hashes)[:size]))
+
+
+def _shingles(text: str) -> Iterator[bytes]:
     tokens = words(text)
-    return set(ngrams(tokens, 5)) or {tuple(tokens)}
+    return (" ".join(tokens[i : i + 5]).encode() for i in range(max(len(tokens) - 4, 1)))
 
 
 def distinct(texts: Iterable[str], order: int) -> float:

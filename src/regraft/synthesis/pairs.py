@@ -3,18 +3,24 @@
 import re
 from dataclasses import dataclass
 
-_DECORATION = r"[ \t]*(?:[#>*_\[\-]+[ \t]*)*"
-_HEAD = r"(?:\d+[.)][ \t]*)?"
-_AFTER = r"[ \t]*(?:\d+)?[*_\]]*[ \t]*(?:[:：][*_]*|(?=\n)|$)[ \t]*"
+_DECORATION = r"[ \t]*(?:[#>*_\[【\-]+[ \t]*)*"
+_HEAD = r"(?:\d+[.)、][ \t]*)?"
+_AFTER = r"[ \t]*(?:\d+)?[*_\]】]*[ \t]*(?:[:：][*_]*|(?=\n)|$|(?<=[\]】]))[ \t]*"
 
 
-def _heading(names: str) -> "re.Pattern[str]":
+def heading(names: str) -> "re.Pattern[str]":
+    """Return what matches one of some headings (`problem|question`), however it is decorated or numbered."""
     return re.compile(rf"(?im)^{_DECORATION}{_HEAD}{_DECORATION}(?:{names}){_AFTER}")
 
 
-_IN_LINE = re.compile(r"(?<=[^\d\s][.?!。？！”\")])[ \t]+(?=[*_]*(?:Solution|Answer)[*_]*[ \t]*:)")
-_PROBLEM = _heading("problem|question|q|exercise|问题|题目|题")
-_SOLUTION = _heading("solution|answer|a|解答|答案|解")
+_IN_LINE = re.compile(r"(?<=[^\d\s][.?!。？！”\")])[ \t]+(?=[*_]*(?:Solution|Answer|解答|答案)[*_]*[ \t]*[:：])")
+_PROBLEM = heading("problem|question|q|exercise|问题|题目|题")
+_SOLUTION = heading("solution|answer|a|解答|答案|解")
+_THOUGHT = re.compile(r"(?s)\A\s*<think>.*?(?:</think>|\Z)")
+_PREAMBLE = re.compile(
+    r"(?i)\A(?:sure|certainly|of course|okay|here(?:'s|’s| is| are)|below (?:is|are)|好的|当然|以下是|下面是)"
+    r"[^\n]{0,200}[:：!！。.][ \t]*\n+"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +28,10 @@ class Pair:
     """A problem and its solution, without their headings."""
 
     problem: str
+    """Empty for a text that answers none."""
     solution: str
+    whole: str = ""
+    """The text where it is not the problem followed by the solution, such as questions and answers in turn."""
 
     @property
     def text(self) -> str:
@@ -30,7 +39,12 @@ class Pair:
 
         Source: Llama-3-SynE trains on both as one text with plain next-token loss (arXiv:2407.18743).
         """
-        return f"{self.problem}\n\n{self.solution}"
+        return self.whole or "\n\n".join(filter(None, (self.problem, self.solution)))
+
+    @property
+    def solution_start(self) -> int:
+        """Characters of `text` before the solution; 0 where the two cannot be cut apart."""
+        return 0 if self.whole or not self.problem else len(self.problem) + 2
 
 
 def parse_pair(text: str) -> Pair | str:
@@ -39,7 +53,7 @@ def parse_pair(text: str) -> Pair | str:
     Headings may be bold, numbered, Markdown headings, in another case, on their own line or before the text, and
     called Question and Answer. Text before the problem is dropped; a second pair and what follows it too.
     """
-    text = _IN_LINE.sub("\n", text)
+    text = _IN_LINE.sub("\n", without_thought(text))
     solution = _SOLUTION.search(text)
     if solution is None:
         return "no section Solution"
@@ -54,6 +68,19 @@ def parse_pair(text: str) -> Pair | str:
     return pair
 
 
+def plain(text: str) -> str:
+    """Return what a model wrote without its thoughts, a sentence such as `Here is the text:` and a fence around all."""
+    text = _PREAMBLE.sub("", without_thought(text).strip()).strip()
+    fenced = re.fullmatch(r"(?s)```[a-z]*\n(.*?)\n?```", text)
+    return _clean(fenced[1] if fenced else text)
+
+
+def without_thought(text: str) -> str:
+    """Return the text behind the block `<think>` that reasoning models begin with; nothing where it never ends."""
+    return _THOUGHT.sub("", text)
+
+
 def _clean(section: str) -> str:
-    """Cut what is no text at the ends: blank lines, rules, stray emphasis."""
-    return re.sub(r"(?m)^\s*(?:-{3,}|\*{3,}|={3,})\s*$", "", section).strip().strip("*").strip()
+    """Cut what is no text at the ends: blank lines, rules, emphasis that has only one end."""
+    section = re.sub(r"(?m)^\s*(?:-{3,}|\*{3,}|={3,})\s*$", "", section).strip()
+    return section if section.count("**") % 2 == 0 else section.strip("*").strip()

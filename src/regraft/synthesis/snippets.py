@@ -5,11 +5,12 @@ Source: Llama-3-SynE (arXiv:2407.18743) takes "a content snippet" of a page; whi
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from regraft.core import ConfigError
 
+MIN_HAN = 0.1
+"""Share of the letters of a Chinese text that are Han, the rest being names and terms; not in the paper."""
 _LINE = re.compile(r"[^\n]+")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 _ITEM = re.compile(r"\s*(?:[-*•·#>|$]|\d+[.)]\s|[a-z][.)]\s)")
@@ -64,6 +65,16 @@ def is_prose(line: str, min_line: int) -> bool:
     return sum(c.isalpha() or c == " " for c in line) >= 0.85 * len(line)
 
 
+def is_in(text: str, language: str) -> bool:
+    """Return whether a text is written as its language is: much Han in Chinese, little in any other.
+
+    Pages of one language hold paragraphs of another that nobody translated.
+    """
+    letters = sum(map(str.isalpha, text))
+    han = sum("\u4e00" <= c <= "\u9fff" for c in text)
+    return (han >= MIN_HAN * letters) == (language in ("zh", "ja"))
+
+
 def snippets_of(document: str, text: str, rule: SnippetRule) -> list[Snippet]:
     """Return the snippets of a text that obey `rule`, none overlapping another, in order."""
     found: list[Snippet] = []
@@ -94,38 +105,3 @@ def _good(text: str, rule: SnippetRule) -> bool:
     lines = text.split("\n")
     prose = sum(len(line) for line in lines if is_prose(line, rule.min_line))
     return len(text) >= rule.min_characters and prose >= rule.min_prose * sum(map(len, lines))
-
-
-def balanced(groups: Mapping[str, Sequence[Sequence[Snippet]]], count: int, seed: int) -> list[tuple[str, Snippet]]:
-    """Choose `count` snippets, as many of each group as of any other while it has some; (group, snippet) in turn.
-
-    Args:
-        groups: group -> documents -> snippets. The order of documents does not matter.
-        count: fewer are returned when there are not so many.
-        seed: which documents and which of their snippets come first; no document is asked for a second snippet
-            before every other of its group gave one.
-    """
-    queues = {name: _shuffled(documents, seed) for name, documents in sorted(groups.items())}
-    chosen: list[tuple[str, Snippet]] = []
-    while queues and len(chosen) < count:
-        for name in list(queues):
-            snippet = next(queues[name], None)
-            if snippet is None:
-                del queues[name]
-            elif len(chosen) < count:
-                chosen.append((name, snippet))
-    return chosen
-
-
-def _shuffled(documents: Sequence[Sequence[Snippet]], seed: int) -> Iterator[Snippet]:
-    """Yield one snippet of every document, then a second of each that has one, and so on."""
-    orders = [sorted(snippets, key=lambda s: _rank(seed, s.document, s.start)) for snippets in documents if snippets]
-    orders.sort(key=lambda snippets: _rank(seed, snippets[0].document, -1))
-    for depth in range(max(map(len, orders), default=0)):
-        for snippets in orders:
-            if depth < len(snippets):
-                yield snippets[depth]
-
-
-def _rank(seed: int, document: str, start: int) -> bytes:
-    return hashlib.sha256(f"{seed} snippet {document} {start}".encode()).digest()

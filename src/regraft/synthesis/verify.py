@@ -3,13 +3,14 @@
 All thresholds are not in the paper, which reports no filter at all.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
-from regraft.synthesis.measures import foreign_numbers, grounding, repetition, words
+from regraft.synthesis.measures import foreign_numbers, grounding, reference_to_source, repetition, words
 from regraft.synthesis.pairs import Pair
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def _detector() -> "LangDetector":
 class Measures:
     """What was found in a pair."""
 
+    has_problem: bool
+    """Whether there is a problem at all; else the text is all solution."""
     problem_words: int
     solution_words: int
     language: str
@@ -43,14 +46,17 @@ class Measures:
     foreign_numbers: tuple[str, ...]
     problem_copied: bool
     """The solution only says the problem again, or is a part of it."""
+    refers_to: str
+    """Words by which it points at a text that its reader does not have, such as `according to the text`."""
     finish_reason: str
 
 
 def measure(pair: Pair, snippet: str, finish_reason: str) -> Measures:
-    """Measure a pair against the snippet that it was made from."""
+    """Measure a pair, or a text without a problem, against the snippet that it was made from."""
     both = f"{pair.problem}\n{pair.solution}"
     problem, solution = words(pair.problem), words(pair.solution)
     return Measures(
+        has_problem=bool(pair.problem),
         problem_words=len(problem),
         solution_words=len(solution),
         language=language_of(both),
@@ -59,6 +65,7 @@ def measure(pair: Pair, snippet: str, finish_reason: str) -> Measures:
         grounding=grounding(pair.solution, snippet, pair.problem),
         foreign_numbers=tuple(foreign_numbers(pair.solution, snippet, pair.problem)),
         problem_copied=" ".join(solution) in " ".join(problem),
+        refers_to=reference_to_source(both),
         finish_reason=finish_reason,
     )
 
@@ -81,6 +88,8 @@ class Demands:
     numbers_grounded: bool = True
     """Whether each number of the solution must stand in the snippet or the problem. Off for mathematics, where new
     numbers are results."""
+    stands_alone: bool = True
+    """Whether a text must not point at the snippet, which its reader does not have."""
     max_similarity: float = 0.6
     """Jaccard index of word 5-grams with a pair kept before."""
 
@@ -90,28 +99,35 @@ class Demands:
                 raise ConfigError(f"demands.{name} is {getattr(self, name)}; give a share from 0 to 1.")
 
     def reject(self, found: Measures, language: str) -> Reject | None:
-        """Return the first demand that a pair does not meet, None when it meets all and is in `language`."""
-        if found.finish_reason == "length":
-            return Reject("truncated", "the model was cut at max_tokens")
-        if found.problem_words < self.min_problem_words:
+        """Return the first demand that a text does not meet, None when it meets all and is in `language`."""
+        return next(iter(self.rejects(found, language)), None)
+
+    def rejects(self, found: Measures, language: str) -> list[Reject]:
+        """Return every demand that a text does not meet, in the order in which they are named."""
+        size = found.problem_words + found.solution_words
+        unmet = [
+            Reject("truncated", "the model was cut at max_tokens") if found.finish_reason == "length" else None,
+            self._too_short(found),
+            Reject("too_long", f"{size} words") if size > self.max_words else None,
+            Reject("language", found.language) if found.language != language else None,
+            Reject("repetition", f"{found.repetition:.3f}") if found.repetition > self.max_repetition else None,
+            Reject("no_answer", "the solution repeats the problem") if found.problem_copied else None,
+            Reject("refers_to_text", found.refers_to) if self.stands_alone and found.refers_to else None,
+            *self._inventions(found),
+        ]
+        return [reject for reject in unmet if reject is not None]
+
+    def _too_short(self, found: Measures) -> Reject | None:
+        if found.has_problem and found.problem_words < self.min_problem_words:
             return Reject("too_short", f"problem of {found.problem_words} words")
         if found.solution_words < self.min_solution_words:
             return Reject("too_short", f"solution of {found.solution_words} words")
-        if found.problem_words + found.solution_words > self.max_words:
-            return Reject("too_long", f"{found.problem_words + found.solution_words} words")
-        if found.language != language:
-            return Reject("language", found.language)
-        if found.repetition > self.max_repetition:
-            return Reject("repetition", f"{found.repetition:.3f}")
-        if found.problem_copied:
-            return Reject("no_answer", "the solution repeats the problem")
-        return self._reject_invention(found)
-
-    def _reject_invention(self, found: Measures) -> Reject | None:
-        if found.problem_grounding < self.min_problem_grounding:
-            return Reject("problem_not_grounded", f"{found.problem_grounding:.3f}")
-        if found.grounding < self.min_grounding:
-            return Reject("not_grounded", f"{found.grounding:.3f}")
-        if self.numbers_grounded and found.foreign_numbers:
-            return Reject("number_not_grounded", " ".join(found.foreign_numbers[:5]))
         return None
+
+    def _inventions(self, found: Measures) -> Iterator[Reject]:
+        if found.has_problem and found.problem_grounding < self.min_problem_grounding:
+            yield Reject("problem_not_grounded", f"{found.problem_grounding:.3f}")
+        if found.grounding < self.min_grounding:
+            yield Reject("not_grounded", f"{found.grounding:.3f}")
+        if self.numbers_grounded and found.foreign_numbers:
+            yield Reject("number_not_grounded", " ".join(found.foreign_numbers[:5]))

@@ -100,7 +100,7 @@ def label_seeds(config: SeedLabelConfig, ctx: Context) -> Metrics:
         ResponseStore(ctx.scratch / "responses.sqlite") as store,
         opened_endpoint(ctx, gguf, len(requests), config.budget_tokens) as (endpoint, limits),
     ):
-        outcomes = ask(requests, endpoint, limits, store, ctx, "label seeds")
+        outcomes = ask(requests, endpoint, limits, store, ctx, "label seeds", total=len(requests))
         metrics = write_labels(config, jobs, outcomes, store, ctx.out)
     if not metrics["examples"]:
         ctx.log.warning("NOT ONE of %d documents was given a topic; see labels and responses", len(jobs))

@@ -5,15 +5,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 
-from regraft.core import TIMING, Artifact, ConfigError, Metrics, SchemaError
+from regraft.core import TIMING, Artifact, ConfigError, Metrics
 from regraft.corpus import tables
 from regraft.corpus.document import Document
-from regraft.corpus.rows import ROWS, documents
+from regraft.corpus.rows import documents, with_topics
 from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
-from regraft.lm.client import Outcome
+from regraft.lm.limits import Outcome
 from regraft.lm.responses import Exchange, ResponseStore, response_row
 from regraft.mixture.topics.examples import EXAMPLES_FILE, Example, write_examples
 from regraft.mixture.topics.sampling import BalancedSample
@@ -45,7 +44,7 @@ def choose(config: SeedLabelConfig, corpus: Artifact, topics: Artifact | None) -
     samples = {
         language: BalancedSample(config.num_documents, config.seed, config.length_bands) for language in languages
     }
-    for document, topic in _with_topics(corpus, topics):
+    for document, topic in with_topics(corpus, topics):
         language = of_language(document.language, list(languages))
         shown = document.text[: config.max_characters].strip()
         if language is not None and shown and (not config.sources or document.source in config.sources):
@@ -57,19 +56,6 @@ def choose(config: SeedLabelConfig, corpus: Artifact, topics: Artifact | None) -
             raise ConfigError(f"{corpus.id} has no document in the language {language!r}{where} to ask about.")
     found = {d.id: d for d in documents(corpus) if d.id in chosen}
     return [_job(config, found[id_], languages[language].topics) for id_, language in chosen.items()]
-
-
-def _with_topics(corpus: Artifact, topics: Artifact | None) -> Iterator[tuple[Document, str]]:
-    """Yield each document with its topic by an annotation; an empty one where there is none."""
-    if topics is None:
-        yield from ((document, "") for document in documents(corpus))
-        return
-    batches = tables.batches(topics.file(tables.ANNOTATION_FILE), tables.TOPICS, ROWS, ("id", "topic"))
-    rows = (row for batch in batches for row in batch.to_pylist())
-    for document, row in zip_longest(documents(corpus), rows):
-        if document is None or row is None or document.id != row["id"]:
-            raise SchemaError(f"{topics.id} is an annotation of other documents than {corpus.id} holds.")
-        yield document, row["topic"]
 
 
 def _job(config: SeedLabelConfig, document: Document, topics: Sequence[Topic]) -> Job:
@@ -108,7 +94,7 @@ def write_labels(
 ) -> Metrics:
     """Write labels, examples and responses in the order of the jobs, and return the figures of the stage.
 
-    `outcomes` says by key what became of each request.
+    `outcomes` says by key what became of each request without an answer.
     """
     examples: list[Example] = []
     rows: list[dict[str, object]] = []
@@ -154,8 +140,8 @@ def _verdict(
         for exchange, listed in zip(exchanges, job.listed, strict=True)
         if exchange is not None
     ]
-    sent = sum(outcomes[request.key].ending != "budget" for request in job.requests)
-    return verdict(named, len(job.requests), sent, min_agreement)
+    unsent = sum(request.key in outcomes and outcomes[request.key].ending == "budget" for request in job.requests)
+    return verdict(named, len(job.requests), len(job.requests) - unsent, min_agreement)
 
 
 def _label(job: Job, found: Verdict) -> dict[str, object]:

@@ -1,0 +1,60 @@
+"""What is spent, what may yet be spent on requests in flight, and whether another one fits."""
+
+from collections.abc import Iterable
+
+from regraft.lm.chat import ChatRequest, Usage
+from regraft.lm.limits import Limits
+
+
+class Budget:
+    """Tokens and money: reserved at their most before a request is sent, paid as they were once it is settled."""
+
+    def __init__(self, limits: Limits, spent: Usage) -> None:
+        self._limits = limits
+        self.spent, self.reserved = spent, Usage(prompt_tokens=0, completion_tokens=0)
+
+    def fits(self, request: ChatRequest) -> bool:
+        """Return whether a request can be paid for beside all that is in flight, whatever that turns out to cost."""
+        return self._affords(self.spent, self.reserved, request.most)
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether what is in flight can no longer be paid for: failed attempts were charged."""
+        return not self._affords(self.spent, self.reserved)
+
+    def reserve(self, request: ChatRequest) -> None:
+        """Put aside what a request may cost."""
+        self.reserved = _total([self.reserved, request.most])
+
+    def release(self, request: ChatRequest) -> None:
+        """Give back what was put aside for a request."""
+        most = request.most
+        self.reserved = Usage(
+            prompt_tokens=self.reserved.prompt_tokens - most.prompt_tokens,
+            completion_tokens=self.reserved.completion_tokens - most.completion_tokens,
+        )
+
+    def pay(self, usage: Usage) -> None:
+        """Count what an attempt was charged."""
+        self.spent = _total([self.spent, usage])
+
+    def refusal(self, request: ChatRequest) -> str:
+        """Say why a request does not fit."""
+        limits, price = self._limits, self._limits.price
+        said = f"{self.spent.tokens:,} of {limits.budget_tokens:,} tokens are spent"
+        if price and limits.budget_money:
+            said += f", {price.of(self.spent):.2f} of {limits.budget_money:.2f} in money"
+        return f"{said}; this may take {request.most.tokens:,}"
+
+    def _affords(self, *usages: Usage) -> bool:
+        total, limits = _total(usages), self._limits
+        too_dear = limits.price and limits.budget_money and limits.price.of(total) > limits.budget_money
+        return total.tokens <= limits.budget_tokens and not too_dear
+
+
+def _total(usages: Iterable[Usage]) -> Usage:
+    prompt = completion = 0
+    for usage in usages:
+        prompt += usage.prompt_tokens
+        completion += usage.completion_tokens
+    return Usage(prompt_tokens=prompt, completion_tokens=completion)

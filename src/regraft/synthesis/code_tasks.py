@@ -1,0 +1,87 @@
+"""What `code_qa` asks, and what is run of each answer as soon as it is stored."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from regraft.corpus.document import Reject
+from regraft.lm.chat import Answer, ChatRequest, parse_answer
+from regraft.synthesis.code_pairs import CodePair, gutted, parse_code
+from regraft.synthesis.code_problems import Problem, drawn, shots
+from regraft.synthesis.code_qa import CodeQaConfig
+from regraft.synthesis.genres import Given
+from regraft.synthesis.prompts import Example
+from regraft.synthesis.sandbox.program import Program
+from regraft.synthesis.sandbox.trials import Trials
+from regraft.synthesis.sandbox.verdict import Verdict
+
+if TYPE_CHECKING:
+    from regraft.lm.responses import Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTask:
+    """A problem to be written after others."""
+
+    request: ChatRequest
+    theme: str
+    shots: tuple[Problem, ...]
+
+
+def tasks_of(config: CodeQaConfig, problems: Sequence[Problem]) -> list[CodeTask]:
+    """Return the tasks in order: each shows some seed problems, and asks for one on a theme."""
+    return [_task(config, problems, number) for number in range(config.num_requests)]
+
+
+def _task(config: CodeQaConfig, problems: Sequence[Problem], number: int) -> CodeTask:
+    shown = shots(problems, config.shots, config.seed, number)
+    theme = config.themes[drawn(f"{config.seed} theme {number}", len(config.themes))]
+    examples = tuple(Example(discipline=problem.theme, snippet="", answer=problem.text) for problem in shown)
+    messages = replace(config.prompt, examples=examples).messages(Given(snippet="", discipline=theme))
+    place = f"{config.seed} {number}"
+    return CodeTask(request=config.writer.request(messages, place), theme=theme, shots=shown)
+
+
+def read_code(config: CodeQaConfig, exchange: "Exchange") -> tuple[CodePair | None, Reject | None, str]:
+    """Return the problem in an answer, why it is not to be run, and what the model wrote."""
+    answer = parse_answer(exchange.response)
+    assert isinstance(answer, Answer), "only answers are stored as such"
+    pair = parse_code(answer.text)
+    if isinstance(pair, Reject):
+        cut = Reject("truncated", pair.detail) if answer.finish_reason == "length" else pair
+        return None, cut, answer.text
+    return pair, config.demands.reject(pair, answer.finish_reason, config.prompt.language), answer.text
+
+
+def programs(pair: CodePair) -> tuple[Program, Program]:
+    """Return a solution with its tests, and the same tests with a solution that does nothing."""
+    return (
+        Program(solution=pair.solution, tests=pair.tests),
+        Program(solution=gutted(pair.solution), tests=pair.tests),
+    )
+
+
+def failure(pair: CodePair, trials: Trials) -> Reject | None:
+    """Return why a solution is not shown to be right, None when it passes tests that can fail."""
+    whole, empty = programs(pair)
+    trial = trials.of(whole)
+    if trial.verdict is not Verdict.PASSED:
+        return Reject(f"program_{trial.verdict}", trial.reason)
+    if trials.of(empty).verdict is Verdict.PASSED:
+        return Reject("tests_prove_nothing", "functions that do nothing pass them too")
+    return None
+
+
+class CodeStream:
+    """Has programs run while the model writes the next ones."""
+
+    def __init__(self, config: CodeQaConfig, trials: Trials) -> None:
+        self.config, self.trials = config, trials
+
+    def follow(self, request: ChatRequest, exchange: "Exchange") -> Iterator[ChatRequest]:
+        """Start the programs of an answer; nothing more is asked."""
+        pair, reject, _ = read_code(self.config, exchange)
+        if pair is not None and reject is None:
+            for program in programs(pair):
+                self.trials.start(program)
+        return iter(())

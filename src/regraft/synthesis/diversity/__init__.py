@@ -1,0 +1,1 @@
+"""How varied synthetic text is."""

@@ -1,0 +1,114 @@
+"""How a stage of this room asks its models, and where the answers are kept: an answer is paid for once.
+
+Answers lie in the scratch of the step, which is its ledger too, and in the cache, which outlives it: a step that
+differs from an earlier one only in what it makes of answers finds all of them there. The budget of a step is for what
+it buys itself.
+"""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from regraft.core import ConfigError, Context
+from regraft.lm.asking import ask, opened_endpoint
+from regraft.lm.chat import ChatRequest
+from regraft.lm.client import Follow
+from regraft.lm.endpoint import Endpoint
+from regraft.lm.limits import Limits, Outcome
+from regraft.lm.responses import Exchange, ResponseStore
+from regraft.synthesis.tasks import Checks
+from regraft.synthesis.writer import WriterConfig
+
+
+class CachedStore(ResponseStore):
+    """What a step bought, and what any step before it bought of the same models."""
+
+    def __init__(self, path: Path, cache: Path) -> None:
+        """Open both; what a killed run of the step bought last may not be in the cache yet."""
+        super().__init__(path)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        self._cache = ResponseStore(cache)
+        bought = (super(CachedStore, self).find(key) for key in sorted(self.answered()))
+        self._cache.add(exchange for exchange in bought if exchange is not None)
+
+    def find(self, key: str) -> Exchange | None:
+        """Return the answer to a request, whoever bought it; None when nobody did."""
+        return super().find(key) or self._cache.find(key)
+
+    def commit(self, *, sent: Iterable[ChatRequest], exchanges: Iterable[Exchange], settled: Iterable[str]) -> None:
+        """Store exchanges in this step first, then the answers among them in the cache."""
+        bought = list(exchanges)
+        super().commit(sent=sent, exchanges=bought, settled=settled)
+        answers = [exchange for exchange in bought if not exchange.failure]
+        if answers:
+            self._cache.add(answers)
+
+    def close(self) -> None:
+        super().close()
+        self._cache.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """The models that a stage asks, and what they answered."""
+
+    store: ResponseStore
+    endpoint: Endpoint
+    limits: Limits
+    ctx: Context
+
+    def ask(self, requests: Iterable[ChatRequest], total: int, follow: Follow) -> dict[str, Outcome]:
+        """Return by key what became of each request that has no answer, those that follow from answers included.
+
+        Args:
+            requests: read as there is room for them.
+            total: how many there are, with those that follow, as far as that is known.
+            follow: what is to be asked once a request is answered.
+
+        Raises:
+            RegraftError: the endpoint failed, or nothing was answered at all; what was answered stays in the store.
+        """
+        return ask(requests, self.endpoint, self.limits, self.store, self.ctx, "generate", total=total, follow=follow)
+
+
+@contextmanager
+def opened(
+    ctx: Context, writer: WriterConfig, checks: Checks, budget_tokens: int, num_requests: int
+) -> Generator[Models]:
+    """Yield the models, ready to be asked.
+
+    Raises:
+        ConfigError: neither an endpoint nor a generator, or both, so that it is unclear whose model is meant; a judge
+            that the generator is not.
+    """
+    _check_means(ctx, writer, checks)
+    generator = ctx.optional("generator")
+    gguf = generator.file(writer.model) if generator else None
+    whose = generator.manifest.content_digest if generator else "endpoint"
+    cache = ctx.execution.cache / "responses" / f"{whose}.sqlite"
+    with (
+        CachedStore(ctx.scratch / "responses.sqlite", cache) as store,
+        opened_endpoint(ctx, gguf, num_requests, budget_tokens) as (endpoint, limits),
+    ):
+        yield Models(store=store, endpoint=endpoint, limits=limits, ctx=ctx)
+
+
+def _check_means(ctx: Context, writer: WriterConfig, checks: Checks) -> None:
+    """Ask for exactly one endpoint: the config names the model, so it must be clear whose name that is."""
+    generator, endpoint = ctx.optional("generator"), ctx.execution.endpoint
+    if generator is not None and endpoint:
+        raise ConfigError(
+            f"The step is wired to ask {writer.model} in a server of its own, but an endpoint is given too. "
+            "Give --generator NAME, the model's name there, together with --endpoint, or neither."
+        )
+    if generator is None and not endpoint:
+        raise ConfigError(
+            f"The step is to ask {writer.model}, but no endpoint. Give --endpoint URL with --generator NAME, or wire "
+            "a step that makes the GGUF file as input `generator`."
+        )
+    if generator is not None and checks.judge is not None and checks.judge.model != writer.model:
+        raise ConfigError(
+            f"The server of {writer.model} cannot judge as {checks.judge.model}. Let the same model judge, or give an "
+            "--endpoint that serves both."
+        )

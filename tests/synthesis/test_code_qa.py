@@ -1,0 +1,175 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from regraft.core import Artifact, ConfigError, Execution, RawFiles, StepFailed, Store, open_artifact, run
+from regraft.corpus import tables
+from regraft.corpus.ingest import IngestConfig, JsonLines, ingest
+from regraft.synthesis.code_problems import ProblemFields
+from regraft.synthesis.code_qa import CodeQaConfig, code_qa
+from regraft.synthesis.sandbox import trials
+from regraft.synthesis.sandbox.isolation import Limits
+from regraft.synthesis.writer import WriterConfig
+from tests.lm.loopback import completion, serving
+
+SEEDS = [
+    {
+        "title": "Vowels",
+        "content": "Write a function `vowels` that returns how many vowels a word has.",
+        "python": "def vowels(word):\n    return sum(letter in 'aeiou' for letter in word)",
+        "asserts": "assert vowels('tree') == 2\nassert vowels('') == 0",
+    },
+    {
+        "title": "Largest gap",
+        "content": "Write a function `gap` that returns the largest difference of neighbours in a list of numbers.",
+        "python": "def gap(row):\n    return max((abs(a - b) for a, b in zip(row, row[1:])), default=0)",
+        "asserts": "assert gap([1, 4, 2]) == 3\nassert gap([5]) == 0",
+    },
+    {"title": "No tests", "content": "Write a function that nobody tests.", "python": "def f(): pass", "asserts": ""},
+]
+CONFIG = CodeQaConfig(
+    writer=WriterConfig(model="m"),
+    num_requests=4,
+    problems=ProblemFields(solution="python", tests="asserts"),
+    limits=Limits(cpu_s=2),
+)
+READER = JsonLines(text="content", title="title", keep=("python", "asserts"))
+
+
+def written(name: str, statement: str, body: str, expected: int = 4) -> str:
+    return (
+        f"Problem: Write a function `{name}` that {statement}.\nSolution:\n```python\ndef {name}(n):\n    {body}\n```\n"
+        f"Tests:\n```python\nassert {name}(2) == {expected}\nassert {name}(3) != 5\n```"
+    )
+
+
+ANSWERS = [
+    written("double", "takes a whole number and returns what it is together with itself", "return n + n"),
+    written("square", "computes how many tiles cover a quadratic floor with the given side", "return n * n"),
+    written("cube", "computes the volume of a box whose three edges all are equally long", "return n ** 3"),
+    written("loops", "keeps the processor busy until somebody finds a reason to stop it", "while True: pass"),
+]
+
+
+async def programmer(body: dict[str, Any], time: int) -> web.StreamResponse:
+    """Answer by the seed of the request, so that the order in which requests come plays no part."""
+    return completion(ANSWERS[body["seed"] % len(ANSWERS)])
+
+
+def made(root: Path, endpoint: str, config: CodeQaConfig = CONFIG, execution: Execution | None = None) -> Artifact:
+    (root / "raw").mkdir(parents=True, exist_ok=True)
+    (root / "raw/problems.jsonl").write_text("".join(json.dumps(seed) + "\n" for seed in SEEDS))
+    files = RawFiles(root=str(root / "raw"))
+    problems = ingest.step("problems", IngestConfig(source="leetcode", reader=READER, language="en", files=files))
+    store, step = Store(root / "store"), code_qa.step("qa", config, problems=problems)
+    means = execution or Execution(cache=root / "cache", unsafe_code=True)  # what is run here means no harm
+    return open_artifact(store.path(run([step], store, dataclasses.replace(means, endpoint=endpoint)).steps["qa"]))
+
+
+def rows(artifact: Artifact, name: str) -> list[dict[str, Any]]:
+    schema = {"documents": tables.DOCUMENTS, "rejects": tables.REJECTS}[name]
+    return tables.read_shards(artifact.path, name, schema).to_pylist()
+
+
+def answering(*answers: str):
+    left = iter(answers)
+
+    async def answer(body: dict[str, Any], time: int) -> web.StreamResponse:
+        return completion(next(left))
+
+    return answer
+
+
+def test_each_problem_is_accounted_for(tmp_path: Path):
+    with serving(answering(*ANSWERS)) as (endpoint, _):
+        artifact = made(tmp_path, endpoint.base_urls[0])
+    found = rows(artifact, "documents")
+    assert [row["source"] for row in found] == ["code-qa"] * 2
+    assert sorted(r["reason"] for r in rows(artifact, "rejects")) == [
+        "program_failed",
+        "program_timeout",
+        "seed_unusable",
+    ]
+    for row in found:
+        meta = json.loads(row["meta"])
+        assert len(row["parents"]) == 2
+        assert row["text"][int(meta["solution_start"]) :].startswith("```python\ndef ")
+        assert "assert" not in row["text"]
+        assert meta["num_assertions"] == "2"
+        assert meta["isolation"] in ("bubblewrap", "namespaces", "none")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (SEEDS[0]["content"], "unparsable"),
+        (ANSWERS[0].replace("== 4", "!= 9"), "tests_prove_nothing"),
+        (ANSWERS[0].replace("return n + n", "raise SystemExit"), "program_failed"),
+        (ANSWERS[0].replace("return n + n", "import os; os._exit(0)"), "program_crashed"),
+        (ANSWERS[0].replace("return n + n", "return open('/etc/passwd')"), "program_failed"),
+        (ANSWERS[0].replace("assert double(3) != 5\n", ""), "few_assertions"),
+    ],
+)
+def test_what_is_wrong_has_a_reason(tmp_path: Path, answer: str, reason: str):
+    with serving(answering(answer)) as (endpoint, _):
+        artifact = made(tmp_path, endpoint.base_urls[0], dataclasses.replace(CONFIG, num_requests=1))
+    assert [r["reason"] for r in rows(artifact, "rejects")] == ["seed_unusable", reason]
+
+
+def test_copies_of_seeds_and_of_each_other_are_rejected(tmp_path: Path):
+    copied = ANSWERS[0].replace(ANSWERS[0].splitlines()[0], f"Problem: {SEEDS[0]['content']}")
+    config = dataclasses.replace(CONFIG, num_requests=3)
+    with serving(answering(copied, ANSWERS[0], ANSWERS[0])) as (endpoint, _):
+        artifact = made(tmp_path, endpoint.base_urls[0], config)
+    assert sorted(r["reason"] for r in rows(artifact, "rejects")) == ["copied_seed", "duplicate", "seed_unusable"]
+
+
+def test_the_order_of_answers_plays_no_part(tmp_path: Path):
+    digests: set[str] = set()
+    for name in ("a", "b"):
+        with serving(programmer) as (endpoint, _):
+            digests.add(made(tmp_path / name, endpoint.base_urls[0]).manifest.content_digest)
+    assert len(digests) == 1
+
+
+def test_a_run_that_was_cut_off_tries_no_program_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tried: list[str] = []
+    real = trials.try_out
+
+    def counting(program: Any, *means: Any) -> Any:
+        tried.append(program.solution)
+        return real(program, *means)
+
+    def cut(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trials, "try_out", counting)
+    with serving(programmer) as (endpoint, server):
+        with monkeypatch.context() as patch:
+            patch.setattr("regraft.synthesis.code_texts.CodeTexts.metrics", cut)
+            with pytest.raises(KeyboardInterrupt):
+                made(tmp_path, endpoint.base_urls[0])
+        before, asked = len(tried), sum(server.seen.values())
+        made(tmp_path, endpoint.base_urls[0])
+        assert sum(server.seen.values()) == asked
+    assert before == len(tried) > 0
+
+
+def test_without_isolation_it_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def none(*, unsafe: bool) -> None:
+        if not unsafe:
+            raise ConfigError("say --unsafe-code")
+
+    monkeypatch.setattr("regraft.synthesis.sandbox.choice.choose_isolation", none)
+    with pytest.raises(StepFailed, match="--unsafe-code"):
+        made(tmp_path, "http://127.0.0.1:9/v1", execution=Execution(cache=tmp_path / "cache"))
+
+
+def test_no_usable_seed_problem_is_an_error(tmp_path: Path):
+    config = dataclasses.replace(CONFIG, problems=ProblemFields(solution="java"))
+    with pytest.raises(StepFailed, match=r"None of the 3 documents .*java: there is none"):
+        made(tmp_path, "http://127.0.0.1:9/v1", config)
