@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from regraft.cli import main
-from regraft.core import Store
+from regraft.core import Interrupted, Store
 from tests.core.test_runner import recipe
 
 RECIPE = '''
@@ -206,3 +206,12 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert all(verb in done.stdout for verb in ("run", "plan", "report", "trace", "verify", "recipes"))
+
+
+def test_a_signal_is_answered_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise Interrupted("stopped after step 3 of 9, which is saved")
+
+    monkeypatch.setattr("regraft.recipes.find.find_recipe", interrupted)
+    assert main(["run", "quickstart"]) == 130
+    assert "stopped after step 3 of 9, which is saved; the same command continues" in capsys.readouterr().err

@@ -16,6 +16,7 @@ app = App(
     help="Continual pre-training: graft new abilities onto a pretrained language model, keep the old ones, and be able "
     "to say why.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # `main` says what was saved
 )
 
 RecipeName = Annotated[str, Parameter(allow_leading_hyphen=True)]

@@ -53,7 +53,8 @@ def test_answers_are_compared_as_mathematics(equivalence: Equivalence, answer: s
 
 def test_a_hostile_answer_is_stopped_and_the_next_is_compared():
     with Equivalence(timeout_s=1) as compared:
-        assert compared.same("9^{9^{9^{9^9}}} + 1", "9^{9^{9^{9^9}}} + 2") is not True
+        assert compared.same("100000000!", "2") is None
+        assert compared.same("9^{9^{9^{9^9}}} + 1", "2") is None
         assert compared.same("__import__('os')._exit(1)", "1") is not True
         assert compared.same("0.5", "1/2") is True
 

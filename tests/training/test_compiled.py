@@ -157,3 +157,10 @@ def test_a_short_training_is_not_tried(passes: Passes, tmp_path: Path) -> None:
     report = compile_layers(passes_of(passes.model, FEWEST_PASSES - 1), "auto", tmp_path, LOG)
     assert not report.compiled
     assert not any(tmp_path.iterdir())
+
+
+def test_a_training_of_seconds_is_not_tried(passes: Passes, tmp_path: Path) -> None:
+    report = compile_layers(passes_of(passes.model, FEWEST_PASSES), "auto", tmp_path, LOG)
+    assert not report.compiled
+    assert "too short" in report.reason
+    assert not list(tmp_path.rglob("*.json"))

@@ -17,7 +17,8 @@ from regraft.mixture.guard import ForgettingGuard
 from regraft.mixture.shares import Group, Mixture, Source
 from regraft.training.averaging import Ema
 from regraft.training.batch_ramp import BatchRamp
-from regraft.training.history import documents_of_step, steps_of_document
+from regraft.training.cards.consumption import stream_uses
+from regraft.training.history import documents_of_step, steps_of_document, steps_within
 from regraft.training.kept import KeptConfig, give_up_after, place_to_keep, take_kept
 from regraft.training.schedules import WarmupStable
 from regraft.training.train import TrainConfig, ValidationConfig, train
@@ -408,6 +409,10 @@ def test_models_are_kept_on_the_way_and_the_last_is_their_mean(tmp_path: Path, t
         assert torch.equal(weight, means[12][name])
     weight = "model.norm.weight"
     assert torch.equal(stable[weight], means[8][weight])
+    taken_at = Store(tmp_path).resolve("kept")
+    assert [(training.id, last_step) for training, last_step in steps_within(taken_at)] == [(artifact.id, 8)]
+    assert sum(use.tokens for use in stream_uses(artifact, 8)) < artifact.manifest.metrics["tokens"]
+    assert sum(use.tokens for use in stream_uses(artifact, 12)) == artifact.manifest.metrics["tokens"]
     with pytest.raises(StepFailed, match=r"kept no model after step 5; it kept \[4, 8, 12\]"):
         run([take_kept.step("other", KeptConfig(step=5), model=taken.inputs["model"])], Store(tmp_path), ONE)
     assert not torch.equal(last[weight], plain[weight])

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from regraft.core.errors import StoreBusy
+from regraft.core.errors import RegraftError, StoreBusy
 
 
 @contextmanager
@@ -16,9 +17,9 @@ def exclusive(path: Path, what: str) -> Generator[None]:
 
     Raises:
         StoreBusy: another process holds it; the message says which.
+        RegraftError: the store cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -32,3 +33,13 @@ def exclusive(path: Path, what: str) -> Generator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise RegraftError(
+            f"The store {path.parent.parent} cannot be written to ({error.strerror}). Give another with --store."
+        ) from error

@@ -99,7 +99,7 @@ def _decide(
         return Action.REUSE, ()
     scratch = store.scratch(name)
     if scratch.is_dir() and any(scratch.iterdir()):
-        return Action.CONTINUE, ("an earlier run was cut off",)
+        return Action.CONTINUE, ("an earlier run was cut off, or failed",)
     old = newest.get((step.name, step.stage.name))
     if old is None:
         return Action.MAKE, ()

@@ -18,7 +18,7 @@ Same = Callable[[str, str], bool | None]
 
 _SAID = re.compile(
     r"(?i)(?:####|\bfinal answer\b[ \t]*(?:is|:)|\banswer\b[ \t]*(?:is|:)|(?:最终)?答案(?:是|为|：|:))"
-    r"[ \t*:：]*([^\n]+)"
+    r"[ \t*:：]*(?=([^\n]+))"
 )
 _END = re.compile(r"[.。](?=\s|$|[^\d\s])|[,，;；](?=\s|[^\d])")
 _BOXED = "\\boxed{"

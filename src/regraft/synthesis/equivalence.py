@@ -83,7 +83,7 @@ def _serve(connection: Connection, max_memory_bytes: int) -> None:
 
     def read(answer: str) -> list[Any]:
         # as LaTeX only: for plain expressions the library calls Python's own evaluation
-        return parse(f"${answer}$", extraction_config=[LatexExtractionConfig()], parsing_timeout=None)
+        return parse(f"${answer}$", extraction_config=[LatexExtractionConfig()], parsing_timeout=0)
 
     resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
     connection.send("ready")

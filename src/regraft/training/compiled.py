@@ -26,6 +26,8 @@ from regraft.training.parallel import Ranks, decoder_layers
 
 FEWEST_PASSES = 50
 """A trial takes some ten passes, compiling included; it is not worth it for a training of fewer. Not in the paper."""
+SHORTEST_S = 120.0
+"""A training of fewer seconds is not tried either: compiling alone takes a quarter of that. Not in the paper."""
 TIMED = 3
 """Passes of a trial that are timed, each way; the fastest counts."""
 LOSS_TOLERANCE = {"float32": 1e-5, "bfloat16": 5e-3}
@@ -157,10 +159,12 @@ def _decide(passes: Passes, mode: str, cache: Path) -> CompileReport:
     if mode == "auto" and passes.count < FEWEST_PASSES:
         return CompileReport(compiled=False, reason=f"{passes.count} batches are too few to try whether it pays")
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "kernels"))
-    for layer in decoder_layers(passes.model):
-        layer.compile(dynamic=False)  # else kernels would depend on which shapes came before
     kept = cache / "trials" / f"{_key(passes)}.json"
     trial, failure = _read(kept), ""
+    if mode == "auto" and _all(passes.ranks, trial is None) and _is_short(passes):
+        return CompileReport(compiled=False, reason="the training is too short to try whether it pays")
+    for layer in decoder_layers(passes.model):
+        layer.compile(dynamic=False)  # else kernels would depend on which shapes came before
     if not _all(passes.ranks, trial is not None):
         trial, failure = _try(passes)
     if not _all(passes.ranks, trial is not None) or trial is None:
@@ -168,6 +172,13 @@ def _decide(passes: Passes, mode: str, cache: Path) -> CompileReport:
     if passes.ranks.first:
         _write(kept, trial)
     return _judge(passes, mode, trial)
+
+
+def _is_short(passes: Passes) -> bool:
+    """Return whether a whole training takes so little time that a trial would not pay."""
+    passes.take()  # the first takes longer
+    seconds = passes.take()[2] * passes.count
+    return not _all(passes.ranks, seconds >= SHORTEST_S)
 
 
 def _judge(passes: Passes, mode: str, trial: Trial) -> CompileReport:

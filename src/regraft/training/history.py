@@ -13,6 +13,8 @@ from regraft.corpus.tokenizer import tokenizer_sha256
 
 TRAIN = "train"
 """Name of the training stage."""
+KEPT_STAGE = "take_kept"
+"""Name of the stage that takes a model which a training kept on its way."""
 MODEL_ROLES = ("model", "models", "base")
 """Inputs of stages whose weights live on in what they make."""
 STRETCH = 65_536
@@ -93,6 +95,26 @@ def ancestors(checkpoint: Artifact) -> list[Artifact]:
 def trainings(checkpoint: Artifact) -> list[Artifact]:
     """Return every training that a checkpoint went through, oldest first, across merges and the like."""
     return [artifact for artifact in ancestors(checkpoint) if artifact.manifest.stage == TRAIN]
+
+
+def steps_within(checkpoint: Artifact) -> list[tuple[Artifact, int]]:
+    """Return every training that a checkpoint went through, oldest first, and the last of its steps that it has seen.
+
+    That is the training's last one, unless all that came of it was kept on the way (`take_kept`).
+    """
+    last: dict[str, int] = {}
+
+    def visit(artifact: Artifact, at_most: int) -> None:
+        if artifact.manifest.stage == TRAIN:
+            steps = min(at_most, int(artifact.manifest.metrics["steps"] or 0))
+            last[artifact.id] = max(steps, last.get(artifact.id, 0))
+        at_most = int(artifact.manifest.config["step"]) if artifact.manifest.stage == KEPT_STAGE else WHOLE
+        for given in artifact.manifest.inputs:
+            if given.role in MODEL_ROLES:
+                visit(open_artifact(artifact.path.parent / given.artifact), at_most)
+
+    visit(checkpoint, WHOLE)
+    return [(training, last[training.id]) for training in trainings(checkpoint)]
 
 
 def _tokenizer(checkpoint: Artifact) -> str:

@@ -74,6 +74,19 @@ def test_a_larger_share_does_all_that_a_smaller_one_does(text: str, low: float, 
         assert all(b == c for a, b, c in zip(text, less.text, more.text, strict=True) if a != b)
 
 
+def test_shares_of_many_places_are_nested():
+    text = " ".join(map(str, range(10, 50)))
+    before: set[int] = set()
+    for share in (0.1, 0.25, 0.5, 0.75, 1.0):
+        made = NumberSubstitution(share=share).corrupt(Original(text=text), DRAW)
+        assert made is not None
+        pairs = zip(text.split(), made.text.split(), strict=True)
+        changed = {n for n, (old, new) in enumerate(pairs) if old != new}
+        assert len(changed) == 40 * share
+        assert before <= changed
+        before = changed
+
+
 @given(text=TEXTS)
 def test_numbers_keep_their_form_and_all_else_stays(text: str):
     made = NumberSubstitution().corrupt(Original(text=text), DRAW)

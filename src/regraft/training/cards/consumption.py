@@ -29,16 +29,16 @@ class StreamUse:
     last_share: float = 0.0
 
 
-def stream_uses(training: Artifact) -> list[StreamUse]:
-    """Return what a training consumed of each stream, sorted by name; streams that were never served are left out."""
+def stream_uses(training: Artifact, last_step: int) -> list[StreamUse]:
+    """Return what a training consumed of each stream up to a step, sorted by name, without those never served."""
     uses: dict[str, StreamUse] = {}
-    for stream, id_, tokens in _served(training):
+    for stream, id_, tokens in _served(training, last_step):
         if stream not in uses:
             language, source, topic = stream.split("/", 2)
             uses[stream] = StreamUse(language, source, topic)
         uses[stream].tokens += tokens
         uses[stream].documents.add(id_)
-    for stream, share in _shares(training):
+    for stream, share in _shares(training, last_step):
         if stream in uses:
             uses[stream].first_share = uses[stream].first_share or share
             uses[stream].last_share = share
@@ -59,27 +59,29 @@ def licences(corpora: Sequence[Artifact], ids: set[str]) -> dict[str, Counter[st
     return {source: found[source] for source in sorted(found)}
 
 
-def _served(training: Artifact) -> Iterator[tuple[str, str, int]]:
+def _served(training: Artifact, last_step: int) -> Iterator[tuple[str, str, int]]:
     """Yield stream, document and tokens consumed of it, summed over a stretch of the training."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from regraft.corpus import tables
 
-    columns = ["stream", "id", "start", "stop"]
-    for batch in tables.batches(training.file(tables.SERVED_FILE), tables.SERVED, STRETCH, columns):
+    columns = ["step", "stream", "id", "start", "stop"]
+    for rows in tables.batches(training.file(tables.SERVED_FILE), tables.SERVED, STRETCH, columns):
+        batch = rows.filter(pc.less_equal(rows["step"], last_step))  # pyright: ignore[reportAttributeAccessIssue]
         tokens = pc.subtract(batch["stop"], batch["start"])  # pyright: ignore[reportAttributeAccessIssue]
         table = pa.table({"stream": batch["stream"], "id": batch["id"], "tokens": tokens})
         sums = table.group_by(["stream", "id"], use_threads=False).aggregate([("tokens", "sum")])
         yield from zip(*(sums[name].to_pylist() for name in ("stream", "id", "tokens_sum")), strict=True)
 
 
-def _shares(training: Artifact) -> Iterator[tuple[str, float]]:
+def _shares(training: Artifact, last_step: int) -> Iterator[tuple[str, float]]:
     """Yield stream and share, in the order of decisions."""
     from regraft.corpus import tables
 
-    table = tables.read(training.file(tables.SHARES_FILE), tables.SHARES, ["stream", "share"])
-    return zip(table["stream"].to_pylist(), table["share"].to_pylist(), strict=True)
+    for row in tables.read(training.file(tables.SHARES_FILE), tables.SHARES, ["step", "stream", "share"]).to_pylist():
+        if row["step"] <= last_step:
+            yield row["stream"], row["share"]
 
 
 def _licence(meta: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from regraft.core import Artifact, Kind, Store, lineage
 from regraft.training.cards.consumption import StreamUse, licences, stream_uses
 from regraft.training.cards.markdown import number, section, table, words
-from regraft.training.history import trainings
+from regraft.training.history import steps_within
 
 DATA_CARD = "DATA.md"
 PARTS_OF_DATA = ("mixture", "validation", "whole_sources", "controlled_sources")
@@ -16,8 +16,8 @@ PARTS_OF_DATA = ("mixture", "validation", "whole_sources", "controlled_sources")
 
 def data_card(store: Store, artifact: Artifact) -> str:
     """Return the data card of a checkpoint in Markdown, arguments as for the model card."""
-    trained = trainings(artifact)
-    uses = [stream_uses(training) for training in trained]
+    trained = steps_within(artifact)
+    uses = [stream_uses(training, last) for training, last in trained]
     seen = {id_ for stage in uses for use in stage for id_ in use.documents}
     behind = [found for _, _, found in lineage(store, artifact)]
     tokenized = {i.artifact for found in behind if found.manifest.kind is Kind.TOKENS for i in found.manifest.inputs}
@@ -30,7 +30,7 @@ def data_card(store: Store, artifact: Artifact) -> str:
         section("In all", _totals([use for stage in uses for use in stage])),
         *(
             section(f"Stage {n}: {training.manifest.step}", [*_streams(stage), "", *_data_settings(training)])
-            for n, (training, stage) in enumerate(zip(trained, uses, strict=True), start=1)
+            for n, ((training, _), stage) in enumerate(zip(trained, uses, strict=True), start=1)
         ),
         section("Licences", _licence_table(licences(last, seen))),
         section("Where it comes from", _origins(corpora)),

@@ -13,7 +13,7 @@ from regraft.core import Artifact, Kind, Manifest, Store, lineage
 from regraft.training.cards.consumption import StreamUse, stream_uses
 from regraft.training.cards.data import DATA_CARD, PARTS_OF_DATA
 from regraft.training.cards.markdown import number, section, table, words
-from regraft.training.history import MODEL_ROLES, ancestors, trainings
+from regraft.training.history import MODEL_ROLES, ancestors, steps_within
 
 MODEL_CARD = "README.md"
 RESULTS = ("steps", "sequences", "skipped_steps", "rollbacks", "stopped")
@@ -30,7 +30,7 @@ def model_card(store: Store, artifact: Artifact, dtype: str) -> str:
     """
     made = ancestors(artifact)
     base, later = made[0], [a for a in made if any(i.role in MODEL_ROLES for i in a.manifest.inputs)]
-    streams = [use for training in trainings(artifact) for use in stream_uses(training)]
+    streams = [use for training, last in steps_within(artifact) for use in stream_uses(training, last)]
     parts = [
         _front_matter(base, sorted({use.language for use in streams})),
         f"# {artifact.manifest.step}",
