@@ -1,9 +1,13 @@
 """What all tests share."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"
+"""Before anything computes: processes that a test starts do as it does, so that their sums come out the same."""
 
 
 @pytest.fixture(autouse=True)
