@@ -77,6 +77,14 @@ needs_packages = pytest.mark.skipif(
 )
 
 
+def cache(folder: Path) -> list[str]:
+    """Return the arguments for a cache beside a store, with the packages of ours and no answers."""
+    beside = folder.with_name(f"{folder.name}-cache")
+    beside.mkdir()
+    (beside / "packages").symlink_to(CACHED)
+    return ["--cache", str(beside)]
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """Return a folder with a random model of 0.1 M parameters and the arguments of a quickstart with it."""
@@ -91,7 +99,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 def whole(small: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Return the store of an undisturbed run."""
     store = tmp_path_factory.mktemp("whole")
-    assert main(["run", "quickstart", *small[1], "--store", str(store)]) == 0
+    assert main(["run", "quickstart", *small[1], "--store", str(store), *cache(store)]) == 0
     return Store(store)
 
 
@@ -115,7 +123,7 @@ def test_kill_9_in_every_phase_and_again_gives_the_same_artifacts(
 ) -> None:
     """One store, killed in curation, in stage I, while a checkpoint is written, and in generation."""
     command = [sys.executable, "-m", "regraft", "run", "quickstart", *small[1], "--store", str(tmp_path)]
-    command += ["--checkpoint-seconds", "0"]
+    command += ["--checkpoint-seconds", "0", *cache(tmp_path)]
     phases = {
         "curation": lambda: list(tmp_path.glob(".scratch/filter_documents-*/*")),
         "checkpoint write": lambda: list(tmp_path.glob(".scratch/train-*/checkpoints/unfinished-*")),
