@@ -69,7 +69,7 @@ def ask(
         RegraftError: the endpoint failed, or nothing was answered at all; what was answered stays in the store.
     """
     asked = ", ".join(endpoint.base_urls)
-    ctx.log.info("requests go to %s; %d are answered already", asked, store.num_answers())
+    ctx.log.info("requests go to %s; %d of %d are answered already", asked, min(store.num_answers(), total), total)
     worst: dict[str, Outcome] = {}
     counts = Counter[str]()
     with ctx.track(label, total, "requests") as ticker:
