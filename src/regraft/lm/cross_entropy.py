@@ -122,24 +122,23 @@ def _become_gradient(logits: Tensor, labels: Tensor) -> Tensor:
     rows = _cached_rows(logits)
     scored = labels != IGNORED
     targets = labels.clamp(min=0)[:, None]  # (chunk, 1)
-    aimed = logits.gather(1, targets).float()
-    norms = [_become_softmax(part, keep) for part, keep in zip(logits.split(rows), scored.split(rows), strict=True)]
-    losses = torch.cat(norms) - aimed  # (chunk, 1)
+    parts = zip(logits.split(rows), targets.split(rows), scored.split(rows), strict=True)
+    losses = torch.cat([_become_softmax(*part) for part in parts])  # (chunk, 1)
     here = torch.where(scored[:, None], torch.expm1(-losses), 0.0)
     logits.scatter_(1, targets, here.to(logits.dtype))
     return losses[scored].sum()
 
 
-def _become_softmax(logits: Tensor, scored: Tensor) -> Tensor:
-    """Return the logarithm of the sum of exponentials of each row, (rows, 1); the rows turn into their softmax.
+def _become_softmax(logits: Tensor, targets: Tensor, scored: Tensor) -> Tensor:
+    """Return the loss of each row, (rows, 1); the rows turn into their softmax, those not `scored` into zeros.
 
-    Rows that are not `scored` turn into zeros.
+    By way of `log_softmax`, as in the naive loss: what it rounds is common to a row, and would be told apart from it
+    after some steps of AdamW.
     """
-    exact = logits.float()
-    norm = exact.logsumexp(1, keepdim=True)
-    torch.exp(exact.sub_(norm) if exact is logits else exact - norm, out=exact)
-    logits.copy_(exact.mul_(scored[:, None]))
-    return norm
+    logs = F.log_softmax(logits, 1, dtype=torch.float32)
+    losses = -logs.gather(1, targets)
+    logits.copy_(logs.exp_().mul_(scored[:, None]))
+    return losses
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
