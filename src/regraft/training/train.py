@@ -154,7 +154,7 @@ def describe(config: TrainConfig) -> str:
 
 
 @stage(
-    version=4,
+    version=5,
     makes=Kind.CHECKPOINT,
     describe=describe,
     model=Kind.CHECKPOINT,
