@@ -28,6 +28,7 @@ BENCHES = {
     "training": TRAINED,
     "training_overhead": TRAINED,
     "loss_memory": (),
+    "client": ("--corpus", str(SMALL)),
     "kill": ("--corpus", str(SMALL), *COMMON),
 }
 
