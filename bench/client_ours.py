@@ -17,7 +17,7 @@ from regraft.lm.client import generate
 from regraft.lm.endpoint import Endpoint
 from regraft.lm.limits import Limits
 from regraft.lm.responses import ResponseStore, response_row
-from regraft.synthesis.judge import JudgeConfig
+from regraft.synthesis.judge import Bar, JudgeConfig
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.seeds import SeedRule
 from regraft.synthesis.snippets import SnippetRule
@@ -79,8 +79,8 @@ def staged(given: argparse.Namespace) -> None:
         writer=WriterConfig(model="m"),
         num_requests=given.count,
         seeds=SeedRule(snippets=RULE, otherwise=UNKNOWN),
-        checks=Checks(judge=JudgeConfig(model="m")),
-        budget_tokens=UNSPENT,
+        checks=Checks(judge=JudgeConfig(model="m", bar=Bar(min_overall=given.bar))),
+        budget_tokens=given.budget,
     )
     step = science_qa.step("qa", config, docs=docs)
     spent = Spent()
@@ -117,6 +117,8 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="folder of JSON lines, each a document")
     parser.add_argument("--count", type=int, default=0, help="requests")
     parser.add_argument("--at-once", type=int, default=64, help="requests")
+    parser.add_argument("--budget", type=int, default=UNSPENT, help="tokens, of the stage")
+    parser.add_argument("--bar", type=float, default=Bar().min_overall, help="what a judgement must reach")
     parser.add_argument("--out", type=Path, required=True, help="empty folder")
     given = parser.parse_args()
     for name in (*CLIENT, *(STAGE if given.side == "stage" else ())):

@@ -74,6 +74,8 @@ class Stats:
     """Slot-seconds."""
     aborted: int = 0
     """Answers that nobody was there to receive."""
+    tokens: int = 0
+    """Charged for all answers, those included."""
     first: float = 0.0
     last: float = 0.0
     """Monotonic times of the first request and of the last answer."""
@@ -113,14 +115,16 @@ class House:
         self.running -= 1
         self.stats.served += 1
         self.stats.last = time.monotonic()
-        self.stats.aborted += not guest.say(answer(body))
+        said = answer(body)
+        self.stats.tokens += json.loads(said)["usage"]["total_tokens"]
+        self.stats.aborted += not guest.say(said)
         self._serve()
 
     def told(self) -> dict[str, object]:
         """Return the figures; `utilisation` is the share of the slots that was busy from first to last."""
         span = self.stats.last - self.stats.first
         share = self.stats.busy / (self.rule.slots * span) if span > 0 else 0.0
-        return {**asdict(self.stats), "span": span, "utilisation": share}
+        return {**asdict(self.stats), "running": self.running, "span": span, "utilisation": share}
 
 
 class Guest(asyncio.Protocol):

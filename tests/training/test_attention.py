@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PhimoeConfig,
+    PhimoeForCausalLM,
+    PreTrainedModel,
+)
 
 from regraft.core import RegraftError
 from regraft.lm.packed_attention import PACKED
@@ -57,7 +67,7 @@ def test_a_model_with_windows_keeps_its_own_attention(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO):
         choose_attention(model, "auto", ALONE, LOG)
     assert model.config._attn_implementation == own
-    assert "sliding_window" in caplog.text
+    assert "a window of 8 tokens" in caplog.text
 
 
 def test_a_model_that_drops_attention_keeps_its_own() -> None:
@@ -65,8 +75,29 @@ def test_a_model_that_drops_attention_keeps_its_own() -> None:
     own = model.config._attn_implementation
     choose_attention(model, "auto", ALONE, LOG)
     assert model.config._attn_implementation == own
-    with pytest.raises(RegraftError, match="drops attention"):
+    with pytest.raises(RegraftError, match="asks for dropout, which attention 'packed' has not"):
         choose_attention(model, PACKED, ALONE, LOG)
+
+
+def test_dropout_is_found_wherever_a_model_keeps_it_and_takes_no_random_numbers() -> None:
+    sizes: dict[str, Any] = {"vocab_size": 99, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 256}
+    model = GPT2LMHeadModel(GPT2Config(**sizes, attn_pdrop=0.1))
+    own, state = model.config._attn_implementation, torch.get_rng_state()
+    choose_attention(model, "auto", ALONE, LOG)
+    assert model.config._attn_implementation == own
+    assert torch.equal(torch.get_rng_state(), state)
+    without = GPT2LMHeadModel(GPT2Config(**sizes, attn_pdrop=0.0))
+    choose_attention(without, "auto", ALONE, LOG)
+    assert without.config._attn_implementation == PACKED
+
+
+def test_a_window_that_only_the_mask_tells_of_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    model = PhimoeForCausalLM(PhimoeConfig(**SIZES, num_local_experts=4, sliding_window=256))
+    own = model.config._attn_implementation
+    with caplog.at_level(logging.INFO):
+        choose_attention(model, "auto", ALONE, LOG)
+    assert model.config._attn_implementation == own
+    assert "a window of 256 tokens" in caplog.text
 
 
 def test_what_is_asked_for_is_taken_or_refused() -> None:

@@ -78,7 +78,7 @@ def again(passes: Passes) -> Passes:
 def test_compiled_layers_keep_names_agree_with_plain_ones_and_repeat_themselves(passes: Passes, tmp_path: Path) -> None:
     plain, second = again(passes), again(passes)
     names = list(passes.model.state_dict())
-    report = compile_layers(passes, "on", tmp_path, LOG)
+    report = compile_layers(passes, "on", tmp_path, tmp_path / "decided.json", LOG)
     assert report.compiled, report.reason
     assert report.trial is not None
     assert list(passes.model.state_dict()) == names
@@ -86,7 +86,7 @@ def test_compiled_layers_keep_names_agree_with_plain_ones_and_repeat_themselves(
     losses = course(passes)
     assert losses == pytest.approx(course(plain), rel=1e-4)
     torch.compiler.reset()
-    remembered = compile_layers(second, "on", tmp_path, LOG)
+    remembered = compile_layers(second, "on", tmp_path, tmp_path / "of another training.json", LOG)
     assert remembered.trial == report.trial
     assert course(second) == losses
 
@@ -97,7 +97,7 @@ def test_other_shapes_are_not_compiled_in_evaluation_and_the_plain_result_comes_
     passes: Passes, tmp_path: Path
 ) -> None:
     plain = again(passes)
-    compile_layers(passes, "on", tmp_path, LOG)
+    compile_layers(passes, "on", tmp_path, tmp_path / "decided.json", LOG)
     ids = torch.arange(24).view(1, -1)
     given = ids, ids, ids.flatten(), torch.arange(24)
     with as_they_are(), torch.no_grad():
@@ -112,7 +112,7 @@ def test_other_shapes_are_not_compiled_in_evaluation_and_the_plain_result_comes_
 @pytest.mark.slow
 def test_recomputed_layers_can_be_compiled(passes: Passes, tmp_path: Path) -> None:
     passes.model.activation_checkpointing_enable()
-    assert compile_layers(passes, "on", tmp_path, LOG).compiled
+    assert compile_layers(passes, "on", tmp_path, tmp_path / "decided.json", LOG).compiled
 
 
 def test_a_failure_leaves_the_training_as_it_was_with_one_warning(
@@ -126,9 +126,8 @@ def test_a_failure_leaves_the_training_as_it_was_with_one_warning(
 
     plain = again(passes)
     monkeypatch.setattr(torch.nn.Module, "compile", compile_)
-    with monkeypatch.context() as m, caplog.at_level(logging.WARNING):
-        m.setattr(compiled, "as_they_are", lambda: torch.enable_grad())
-        report = compile_layers(passes, "on", tmp_path, LOG)
+    with caplog.at_level(logging.WARNING):
+        report = compile_layers(passes, "on", tmp_path, tmp_path / "decided.json", LOG)
     assert not report.compiled
     assert "no C++ compiler" in report.reason
     assert len(caplog.records) == 1
@@ -154,13 +153,46 @@ def test_what_computes_something_else_is_not_used(passes: Passes, field: str, va
 
 
 def test_a_short_training_is_not_tried(passes: Passes, tmp_path: Path) -> None:
-    report = compile_layers(passes_of(passes.model, FEWEST_PASSES - 1), "auto", tmp_path, LOG)
+    report = compile_layers(
+        passes_of(passes.model, FEWEST_PASSES - 1), "auto", tmp_path, tmp_path / "decided.json", LOG
+    )
     assert not report.compiled
-    assert not any(tmp_path.iterdir())
+    assert not (tmp_path / "trials").exists()
 
 
 def test_a_training_of_seconds_is_not_tried(passes: Passes, tmp_path: Path) -> None:
-    report = compile_layers(passes_of(passes.model, FEWEST_PASSES), "auto", tmp_path, LOG)
+    report = compile_layers(passes_of(passes.model, FEWEST_PASSES), "auto", tmp_path, tmp_path / "decided.json", LOG)
     assert not report.compiled
     assert "too short" in report.reason
-    assert not list(tmp_path.rglob("*.json"))
+    assert not (tmp_path / "trials").exists()
+
+
+def test_a_training_that_goes_on_decides_as_it_began(
+    passes: Passes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "decided.json"
+    assert not compile_layers(passes, "auto", tmp_path, kept, LOG).compiled
+    monkeypatch.setattr(compiled, "_decide", lambda *_: compiled.CompileReport(compiled=True, reason="it is late"))
+    assert not compile_layers(again(passes), "auto", tmp_path, kept, LOG).compiled
+    other = again(passes)
+    next(other.model.parameters()).requires_grad_(False)
+    assert compile_layers(other, "auto", tmp_path, kept, LOG).compiled
+    assert compile_layers(again(passes), "auto", tmp_path, tmp_path / "new.json", LOG).compiled
+
+
+def test_a_trial_runs_as_in_training_and_its_failure_ends_nothing(
+    passes: Passes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[bool] = []
+
+    def takes(self: Passes) -> Any:
+        modes.append(self.module.training)
+        raise torch.OutOfMemoryError("no memory left")
+
+    passes.module.eval()
+    monkeypatch.setattr(Passes, "take", takes)
+    report = compile_layers(passes, "auto", tmp_path, tmp_path / "decided.json", LOG)
+    assert not report.compiled
+    assert "no memory left" in report.reason
+    assert modes == [True]
+    assert not passes.module.training

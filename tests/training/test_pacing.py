@@ -18,6 +18,7 @@ from regraft.lm.tiny import TinyConfig, make_tiny
 from regraft.mixture.controllers import Fixed
 from regraft.mixture.curriculum import Buckets
 from regraft.mixture.pacing import BucketLoss, GatedByLoss, Pace
+from regraft.training.safety import Safety, Spikes, Watch
 from regraft.training.train import TrainConfig, ValidationConfig, train
 from tests.training.conftest import TextsConfig, training, write_texts
 
@@ -125,6 +126,22 @@ def test_a_bucket_is_left_once_its_held_out_loss_stops_falling(
     assert events[0]["what"] == first
     if first == "advanced":
         assert "no fall of more than 100.0 in 1 measurements" in events[0]["detail"]
+
+
+def test_a_roll_back_passes_over_what_a_paced_stream_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter(range(1, 100))
+    monkeypatch.setattr(Watch, "see", lambda *_: next(seen) == 7)
+    run([paced(safety=Safety(spikes=Spikes(window=4, anchor_steps=500)), num_decisions=2)], Store(tmp_path), ONE)
+    artifact = Store(tmp_path).resolve("train")
+    served, passed = (
+        {
+            (row["stream"], row["id"], row["start"])
+            for row in tables.read(artifact.file(file), tables.SERVED).to_pylist()
+        }
+        for file in (tables.SERVED_FILE, tables.SKIPPED_FILE)
+    )
+    assert {stream for stream, *_ in passed} == {"zh/web-zh/-", "en/web-en/-"}
+    assert not served & passed
 
 
 @pytest.mark.parametrize(

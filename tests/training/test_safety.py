@@ -1,6 +1,7 @@
 """Steps that go wrong: skipped, rolled back, counted, and nothing lost."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,9 +20,9 @@ SPIKES = Spikes(window=4, deviations=2, patience=2, anchor_steps=2, max_rollback
 NOISY: dict[str, Any] = {"noise": (16, 18), "tokens": 20 * 2 * 64, "num_decisions": 0, "count": 48}
 
 
-def made(folder: Path, **changes: Any) -> Artifact:
+def made(folder: Path, often: float = 0, **changes: Any) -> Artifact:
     store = Store(folder)
-    run([training(**changes)], store, MEANS)
+    run([training(**changes)], store, replace(MEANS, checkpoint_seconds=often))
     return store.resolve("train")
 
 
@@ -108,7 +109,13 @@ def test_wrong_thresholds_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_roll_backs_that_use_up_the_data_end_the_training_early(tmp_path: Path) -> None:
-    artifact = made(tmp_path, **NOISY | {"count": 24}, safety=Safety(spikes=SPIKES))
+    artifact, same = (
+        made(tmp_path / str(often), often=often, **NOISY | {"count": 24}, safety=Safety(spikes=SPIKES))
+        for often in (0, 1000)
+    )
+    for file in (tables.EVENTS_FILE, tables.HELD_OUT_FILE, tables.SKIPPED_FILE, tables.SERVED_FILE):
+        assert artifact.file(file).read_bytes() == same.file(file).read_bytes()
+    assert "ended" in [row["what"] for row in rows(artifact, tables.EVENTS_FILE)]
     metrics, (last,) = artifact.manifest.metrics, rows(artifact, tables.EVENTS_FILE)[-1:]
     assert last["what"] == "stopped"
     assert last["detail"] == metrics["stopped"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from regraft.core import ConfigError
+from regraft.training import tracking
 from regraft.training.trackers import Told
 from regraft.training.tracking import Trackers, open_trackers
 
@@ -158,6 +159,23 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError, match=r"pip install 'regraft\[wandb\]'"):
         open_trackers(["wandb"], tmp_path, "train-1", 1, LOG)
+
+
+def test_a_tracker_that_cannot_be_opened_is_left_out_and_said(tmp_path, monkeypatch, caplog):
+    def fails(*given):
+        raise OSError("no network")
+
+    monkeypatch.setitem(tracking._OPEN, "wandb", fails)
+    with caplog.at_level(logging.WARNING, LOG.name):
+        trackers = open_trackers(["wandb", "tensorboard"], tmp_path, "train-1", 1, LOG)
+    trackers.close()
+    assert list(trackers.by_name) == ["tensorboard"]
+    assert "wandb is told nothing: it cannot be opened: OSError: no network" in caplog.text
+
+
+def test_a_note_that_a_power_failure_emptied_counts_as_none(tmp_path):
+    (tmp_path / "run.told").write_text("")
+    assert Told(tmp_path / "run.told").new(3, {"loss": 1.0}) == {"loss": 1.0}
 
 
 class Failing:

@@ -20,7 +20,8 @@ IGNORED = -100
 CHUNK_TOKENS = 512
 """Rows of logits that exist at once, at most."""
 CHUNK_LOGITS = 512 * 49_152
-"""Logits that exist at once, 100 MB in fp32; a larger vocabulary has fewer rows. Not in the paper: it is memory."""
+"""Logits that exist at once, 100 MB in fp32, on an accelerator twice that; a larger vocabulary has fewer rows. Not in
+the paper: it is memory."""
 CACHED = 2**19
 """Numbers that are worked on at once on a CPU, 2 MB in fp32, so that they stay in its cache. Not in the paper: it is
 speed."""

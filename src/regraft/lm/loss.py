@@ -211,8 +211,9 @@ def leak_self_test(
     """Return the largest difference in nats between a token's loss in packed rows and in its document alone.
 
     Two rows of random documents are scored packed by `position_losses`, and one by one from the model's own logits:
-    this shows a leak between documents and a head that is not what `token_losses` takes it for. Training calls it at
-    the start, before the model is sharded.
+    this shows a leak between documents and a head that is not what `token_losses` takes it for. One row goes through
+    the model as in training, too, where it may ask more of the attention, such as dropout. Training calls this at the
+    start, before the model is sharded.
 
     Args:
         model: keeps its attention.
@@ -235,6 +236,10 @@ def leak_self_test(
     try:
         with _attending(model, attention or own):
             found = position_losses(model, packed[0], packed[1], packed[2])
+            model.train()
+            with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []), torch.no_grad():
+                position_losses(model, *(part[:1] for part in packed))
+        model.eval()
         alone = torch.stack([torch.cat([_losses_alone(model, d.to(model.device)) for d in row]) for row in documents])
     finally:
         model.train(was_training)

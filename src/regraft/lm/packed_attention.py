@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AttentionMaskInterface
 
 PACKED = "packed"
 """What Transformers calls this attention."""
@@ -54,12 +54,32 @@ def packed_attention(
     """
     asked = {name: value for name, value in unknown.items() if name in _WAYS_TO_ATTEND and value is not None}
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    if asked or attention_mask is not None or dropout or not causal:
-        raise NotImplementedError(f"{type(module).__name__} asks for other than causal attention: {sorted(asked)}.")
+    others = {"a mask": attention_mask is not None, "dropout": bool(dropout), "tokens that come later": not causal}
+    wishes = [*sorted(asked), *(name for name, wished in others.items() if wished)]
+    if wishes:
+        raise NotImplementedError(
+            f"{type(module).__name__} asks for {', '.join(wishes)}, which attention {PACKED!r} has not. "
+            "Train with --attention sdpa."
+        )
     if position_ids is None or position_ids.shape != (query.shape[0], query.shape[2]):
         raise NotImplementedError(f"{type(module).__name__} does not tell the positions of its tokens.")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     return torch.ops.regraft.packed_attention(query, key, value, position_ids, scale), None
+
+
+def packed_mask(*, local_size: int | None = None, use_vmap: bool = False, **_: Any) -> None:
+    """Return no mask: this attention makes its own. Transformers calls it once for each kind of layer of a model.
+
+    Args:
+        local_size: of a window or chunk that a token sees.
+        use_vmap: whether the model has added a rule of its own to the mask.
+
+    Raises:
+        NotImplementedError: a token is to see less, or other tokens, than those before it in its document.
+    """
+    if local_size is not None or use_vmap:
+        what = f"a window of {local_size} tokens" if local_size is not None else "a mask of its own"
+        raise NotImplementedError(f"The model asks for {what}, which attention {PACKED!r} has not.")
 
 
 _WAYS_TO_ATTEND = ("sliding_window", "softcap", "s_aux", "position_bias", "cache")
@@ -166,3 +186,4 @@ def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
 _forward.register_autograd(_differentiate, setup_context=_keep)
 _forward.register_autocast("cpu", torch.bfloat16)
 AttentionInterface.register(PACKED, packed_attention)
+AttentionMaskInterface.register(PACKED, packed_mask)

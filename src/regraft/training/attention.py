@@ -1,6 +1,8 @@
 """The attention that a model trains with, chosen by a test that it keeps the documents of a row apart."""
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
 from transformers import PreTrainedModel
@@ -41,15 +43,21 @@ def choose_attention(model: PreTrainedModel, asked: str, ranks: Ranks, log: logg
     if ranks.first:
         leak = _leak(model, named) if leak is None else leak
         log.info("attention %s; no leak between packed documents: %.1e nats", named, leak)
-    set_attention(model, named)
+    with _said_of(model, named):
+        set_attention(model, named)
 
 
 def _leak(model: PreTrainedModel, attention: str) -> float:
     """Return the largest leak in nats; one document of the test does not fit a block of `PACKED`."""
-    if attention == PACKED and any(getattr(module, "attention_dropout", 0) for module in model.modules()):
-        raise RegraftError(f"{type(model).__name__} drops attention, which attention {PACKED!r} cannot.")
     lengths = (19, min(BLOCK_TOKENS + 22, context_length(model)), 28)
-    try:
+    with _said_of(model, attention):
         return leak_self_test(model, attention=attention, lengths=lengths)
+
+
+@contextmanager
+def _said_of(model: PreTrainedModel, attention: str) -> Generator[None]:
+    """Let what Transformers raises about an attention be an error that names model and attention."""
+    try:
+        yield
     except (ImportError, NotImplementedError, ValueError) as error:
         raise RegraftError(f"{type(model).__name__} cannot train with attention {attention!r}: {error}") from error

@@ -5,8 +5,9 @@ or a roll-back, are cut off by their step.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,12 @@ class Ledger:
         self.new["events"] = [{**row, "step": min(row["step"], step)} for row in events]
         return served
 
-    def write(self, out: Path, step: int) -> None:
+    def write(self, out: Path) -> None:
         """Write every table below `out` as one file; the same rows give the same bytes, wherever they were cut."""
-        self.flush(step)
         for name, (file, schema) in TABLES.items():
+            stored = (tables.read(file, schema) for file in self._files(name))
             with tables.Writer(out / file, schema) as writer:
-                for table in _regrouped(self._files(name), schema):
+                for table in _regrouped(chain(stored, [tables.table_of(self.new[name], schema)]), schema):
                     writer.write(table)
 
     def _since(self, table: str, step: int) -> Rows:
@@ -101,11 +102,11 @@ class Ledger:
         return self.scratch / FOLDER / table
 
 
-def _regrouped(files: list[Path], schema: pa.Schema, rows: int = 65_536) -> Iterator[pa.Table]:
-    """Yield all rows of some files in order, `rows` at a time."""
+def _regrouped(parts: Iterable[pa.Table], schema: pa.Schema, rows: int = 65_536) -> Iterator[pa.Table]:
+    """Yield all rows of some tables in order, `rows` at a time."""
     rest = schema.empty_table()
-    for file in files:
-        rest = pa.concat_tables([rest, tables.read(file, schema)])
+    for part in parts:
+        rest = pa.concat_tables([rest, part])
         while rest.num_rows >= rows:
             yield rest.slice(0, rows).combine_chunks()
             rest = rest.slice(rows)

@@ -65,7 +65,7 @@ def run_training(config: TrainConfig, ctx: Context, stop: Stop) -> Metrics:
         trainer = open_training(config, ctx, ranks, stop)
         trainer.train()
         if ranks.first:
-            trainer.ledger.write(ctx.out, trainer.step)
+            trainer.ledger.write(ctx.out)
             replace(trainer.machine, peak_memory_bytes=peak_memory(ranks.device)).write(ctx.out)
         with trainer.averaged():
             trainer.export(ctx.out / "model")
@@ -150,7 +150,13 @@ class Trainer:
             autocast=self.config.precision == "bfloat16" and layout != "fsdp",
             streams=self.streams,
         )
-        compile_layers(self.stepper.passes(self.model), execution.compile, execution.cache / "compiled", self.ctx.log)
+        compile_layers(
+            self.stepper.passes(self.model),
+            execution.compile,
+            execution.cache / "compiled",
+            self.ctx.scratch / "compiled.json",
+            self.ctx.log,
+        )
         self.optimizer = build_optimizer(self.config.optimizer, self.model)
         self.average = WeightAverage(self.config.average, self.model, self.module) if self.config.average else None
         self.tensors = training_tensors(self.model, self.optimizer, self.average)
@@ -228,6 +234,8 @@ class Trainer:
             found.load(self.tensors)
             self._restore(found)
             self.ctx.log.info("continues after step %d of %d", self.step, self.plan.num_steps)
+        elif self.ranks.first:
+            give_up_after(self.ctx.scratch, -1)
         return bool(found)
 
     def _train_step(self) -> str:
@@ -316,11 +324,12 @@ class Trainer:
             )
         last, anchor = self.step, self.checkpoints.back_to(self.anchor)
         passed = self.ledger.roll_back(anchor.step)
-        data = self.sampler, self.pacing, self.num_noted
+        sampler, pacing, num_noted = self.sampler, self.pacing.state(), self.num_noted
         anchor.load(self.tensors)
         self._restore(anchor)
         shares = self.sampler.shares
-        self.sampler, self.pacing, self.num_noted = data
+        self.sampler, self.num_noted = sampler, num_noted  # where the data stands now, and at which pace it goes on
+        self.pacing.load(pacing)
         self.sampler.set_shares(shares)
         self.watch.rollbacks = rollbacks
         ids = len({row["id"] for row in passed})

@@ -24,7 +24,7 @@ class Told:
     names: set[str] = field(init=False, default_factory=set[str])
 
     def __post_init__(self) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ValueError):  # not there, or empty since the power failed
             self.step, *names = json.loads(self.path.read_text("utf-8"))
             self.names = set(names)
 

@@ -51,14 +51,20 @@ def open_trackers(names: Sequence[str], folder: Path, run: str, first_step: int,
     for name in dict.fromkeys(names):
         target = folder / name
         target.mkdir(parents=True, exist_ok=True)
-        with _needed(name):
-            opened[name] = _OPEN[name](target, run, first_step)
+        try:
+            with _needed(name):
+                opened[name] = _OPEN[name](target, run, first_step)
+        except ConfigError:
+            raise
+        except Exception as error:  # as when it fails later
+            log.warning("%s is told nothing: it cannot be opened: %s: %s", name, type(error).__name__, error)
     return Trackers(opened, log)
 
 
 @dataclass(slots=True)
 class Trackers:
-    """Several trackers as one. A tracker that fails is left out from there on, and the log says so."""
+    """Several trackers as one. A tracker that fails, when it is opened or later, is left out from there on, and the log
+    says so."""
 
     by_name: dict[str, Tracker]
     logger: logging.Logger

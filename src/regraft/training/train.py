@@ -154,7 +154,7 @@ def describe(config: TrainConfig) -> str:
 
 
 @stage(
-    version=5,
+    version=6,
     makes=Kind.CHECKPOINT,
     describe=describe,
     model=Kind.CHECKPOINT,
