@@ -241,6 +241,15 @@ def test_a_spent_budget_stays_spent_after_a_restart(tmp_path: Path):
     assert 0 < sum(server.seen.values()) <= 150 // 30
 
 
+def test_what_is_answered_behind_the_end_of_the_budget_counts_as_answered(store: ResponseStore):
+    requests = numbered(6)
+    with serving(echo) as (endpoint, server):
+        generate(requests[3:5], endpoint, store, Limits())
+        outcomes = generate(requests, endpoint, store, Limits(budget_tokens=store.spent_tokens()))
+    assert [outcomes[r.key].ending for r in requests] == ["budget"] * 3 + ["stored"] * 2 + ["budget"]
+    assert sum(server.seen.values()) == 2
+
+
 async def _no_choices(body: dict[str, Any], number: int) -> web.StreamResponse:
     return web.json_response({"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 20}})
 

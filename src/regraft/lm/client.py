@@ -125,14 +125,15 @@ class _Pool:
                     group.create_task(self._serve(request))
         if self.error:
             raise self.error
-        for request in (*self.following, *requests):
-            self._end(request, self.rest or Outcome(ending="stopped"))
+        while request := self._another(requests):  # some may have an answer of an earlier run
+            if not self._is_known(request):
+                self._end(request, self.rest or Outcome(ending="stopped"))
         self._check(self.store.num_answers() - before)
 
     async def _next(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
         """Return a request that is to be sent, its most reserved; None when there is none and none will come."""
         while not self.rest:
-            request = self.following.popleft() if self.following else next(requests, None)
+            request = self._another(requests)
             if request is None and not self.in_flight:
                 return None
             if request is None:
@@ -140,6 +141,10 @@ class _Pool:
             elif not self._is_known(request):
                 return request if await self._admit(request) else None
         return None
+
+    def _another(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
+        """Return the next request, what follows from answers first; None when there is none now."""
+        return self.following.popleft() if self.following else next(requests, None)
 
     def _is_known(self, request: ChatRequest) -> bool:
         """Return whether a request needs no sending; what follows from it is put in line."""
