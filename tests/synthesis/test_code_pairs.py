@@ -53,14 +53,13 @@ def test_what_is_missing_is_said(answer: str, missing: str):
     ],
 )
 def test_demands_have_reasons(solution: str, tests: str, reason: str | None):
-    found = CodeDemands().reject(CodePair(problem=STATEMENT, solution=solution, tests=tests), "stop", "en")
-    assert (found.reason if found else None) == reason
+    found = CodeDemands().rejects(CodePair(problem=STATEMENT, solution=solution, tests=tests), "stop", "en")
+    assert [reject.reason for reject in found][:1] == ([reason] if reason else [])
 
 
 def test_a_cut_answer_is_truncated():
-    found = CodeDemands().reject(PAIR, "length", "en")
-    assert found is not None
-    assert found.reason == "truncated"
+    found = CodeDemands(max_words=3).rejects(PAIR, "length", "en")
+    assert [reject.reason for reject in found] == ["truncated", "too_long"]
 
 
 def test_a_gutted_solution_does_nothing():

@@ -308,7 +308,7 @@ DIVERSITY_COUNTS = _schema(
 """Beside `DIVERSITY`: how many documents begin so, are of that discipline, have so many words."""
 
 VERDICTS = _schema(
-    check=_TEXT,  # round.reason: form, demands, judge, duplicate; what one rejects goes to no later round
+    check=_TEXT,  # round.reason: form, demands, judge, duplicate, program; what one rejects goes to no later round
     pairs=_INT,  # that the round checked
     alone=_INT,  # of them, rejected if this were the only check
     first=_INT,  # rejected by this check and by none before it

@@ -60,7 +60,17 @@ def headline(store: Store, record: Run) -> list[str]:
 
 
 def _sections(evidence: "Evidence") -> list[Section]:
-    from regraft.report import cost, curation, diversity, documents, results, throughput, topics, training
+    from regraft.report import (
+        cost,
+        curation,
+        diversity,
+        documents,
+        results,
+        throughput,
+        topics,
+        training,
+        verification,
+    )
 
     return [
         results.headline(evidence),
@@ -72,6 +82,7 @@ def _sections(evidence: "Evidence") -> list[Section]:
         documents.funnel(evidence),
         curation.found(evidence),
         topics.classified(evidence),
+        verification.verified(evidence),
         diversity.diverse(evidence),
         documents.samples(evidence),
         cost.cost(evidence),

@@ -137,25 +137,22 @@ class CodeDemands:
         if self.min_assertions < 1:
             raise ConfigError(f"demands.min_assertions is {self.min_assertions}; tests need at least 1.")
 
-    def reject(self, pair: CodePair, finish_reason: str, language: str) -> Reject | None:
-        """Return the first demand that a problem does not meet, None when it meets all that can be read."""
-        size, asserted = len(words(pair.problem)), num_assertions(pair.tests)
-        if finish_reason == "length":
-            return Reject("truncated", "the model was cut at max_tokens")
-        if size < self.min_problem_words:
-            return Reject("too_short", f"problem of {size} words")
-        if (total := len(words(pair.pair.text))) > self.max_words:
-            return Reject("too_long", f"{total} words")
-        if found := _no_program(pair):
-            return found
-        if asserted < self.min_assertions:
-            return Reject("few_assertions", f"{asserted}")
-        if (found := language_of(pair.problem)) != language:
-            return Reject("language", found)
-        if (share := repetition(pair.pair.text)) > self.max_repetition:
-            return Reject("repetition", f"{share:.3f}")
-        pointing = reference_to_source(pair.problem)
-        return Reject("refers_to_text", pointing) if pointing else None
+    def rejects(self, pair: CodePair, finish_reason: str, language: str) -> list[Reject]:
+        """Return every demand that a problem does not meet as far as reading goes, in the order that is named."""
+        size, total = len(words(pair.problem)), len(words(pair.pair.text))
+        asserted, found = num_assertions(pair.tests), language_of(pair.problem)
+        repeated, pointing = repetition(pair.pair.text), reference_to_source(pair.problem)
+        unmet = [
+            Reject("truncated", "the model was cut at max_tokens") if finish_reason == "length" else None,
+            Reject("too_short", f"problem of {size} words") if size < self.min_problem_words else None,
+            Reject("too_long", f"{total} words") if total > self.max_words else None,
+            _no_program(pair),
+            Reject("few_assertions", f"{asserted}") if asserted < self.min_assertions else None,
+            Reject("language", found) if found != language else None,
+            Reject("repetition", f"{repeated:.3f}") if repeated > self.max_repetition else None,
+            Reject("refers_to_text", pointing) if pointing else None,
+        ]
+        return [reject for reject in unmet if reject is not None]
 
 
 def _no_program(pair: CodePair) -> Reject | None:

@@ -75,7 +75,7 @@ def describe(config: CodeQaConfig) -> str:
     return f"{config.num_requests:,} requests to {config.writer.model}, at most {config.budget_tokens:,} tokens"
 
 
-@stage(version=1, makes=Kind.CORPUS, describe=describe, problems=Kind.CORPUS, generator=optional(Kind.FILES))
+@stage(version=2, makes=Kind.CORPUS, describe=describe, problems=Kind.CORPUS, generator=optional(Kind.FILES))
 def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     """Write the problems whose solutions pass their tests as documents, in the order of their requests.
 

@@ -42,15 +42,15 @@ def _task(config: CodeQaConfig, problems: Sequence[Problem], number: int) -> Cod
     return CodeTask(request=config.writer.request(messages, place), theme=theme, shots=shown)
 
 
-def read_code(config: CodeQaConfig, exchange: "Exchange") -> tuple[CodePair | None, Reject | None, str]:
-    """Return the problem in an answer, why it is not to be run, and what the model wrote."""
+def read_code(config: CodeQaConfig, exchange: "Exchange") -> tuple[CodePair | None, tuple[Reject, ...], str]:
+    """Return the problem in an answer, every reason not to run it, and what the model wrote."""
     answer = parse_answer(exchange.response)
     assert isinstance(answer, Answer), "only answers are stored as such"
     pair = parse_code(answer.text)
     if isinstance(pair, Reject):
         cut = Reject("truncated", pair.detail) if answer.finish_reason == "length" else pair
-        return None, cut, answer.text
-    return pair, config.demands.reject(pair, answer.finish_reason, config.prompt.language), answer.text
+        return None, (cut,), answer.text
+    return pair, tuple(config.demands.rejects(pair, answer.finish_reason, config.prompt.language)), answer.text
 
 
 def programs(pair: CodePair) -> tuple[Program, Program]:
@@ -80,8 +80,8 @@ class CodeStream:
 
     def follow(self, request: ChatRequest, exchange: "Exchange") -> Iterator[ChatRequest]:
         """Start the programs of an answer; nothing more is asked."""
-        pair, reject, _ = read_code(self.config, exchange)
-        if pair is not None and reject is None:
+        pair, rejects, _ = read_code(self.config, exchange)
+        if pair is not None and not rejects:
             for program in programs(pair):
                 self.trials.start(program)
         return iter(())

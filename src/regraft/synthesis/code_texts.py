@@ -17,6 +17,7 @@ from regraft.synthesis.measures import Seen
 from regraft.synthesis.sandbox.trials import Trials
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.texts import TextWriter, not_stored
+from regraft.synthesis.verdicts import Round
 from regraft.synthesis.verify import Demands
 
 
@@ -66,13 +67,24 @@ class CodeTexts(TextWriter):
         if exchange is None:
             self.reject(task.request, parents, not_stored(outcomes.get(task.request.key)))
             return
-        pair, reject, text = read_code(self.config, exchange)
-        reject = reject or (self._like_another(pair) or failure(pair, self.trials) if pair else None)
-        if reject or pair is None:
-            self.reject(task.request, parents, reject or Reject("unparsable"), text)
+        pair, rejects, text = read_code(self.config, exchange)
+        self._verdicts.add("form", () if pair else rejects)
+        if pair:
+            self._verdicts.add("demands", rejects)
+        if pair and not rejects:
+            rejects = self._found("duplicate", self._like_another(pair))
+        if pair and not rejects:
+            rejects = self._found("program", failure(pair, self.trials))
+        if rejects or pair is None:
+            self.reject(task.request, parents, rejects[0], text)
             return
         self._seen.add(pair.pair.text)
         self._corpus.keep(self._document(task, pair))
+
+    def _found(self, round_: Round, reject: Reject | None) -> tuple[Reject, ...]:
+        found = (reject,) if reject else ()
+        self._verdicts.add(round_, found)
+        return found
 
     def _like_another(self, pair: CodePair) -> Reject | None:
         bound = self.config.demands.max_similarity
