@@ -45,3 +45,8 @@ def test_what_is_missing_is_named(text: str, reason: str):
 def test_any_text_is_a_pair_or_a_reason(text: str):
     parsed = parse_pair(text)
     assert isinstance(parsed, str) or (parsed.problem and parsed.solution)
+
+
+def test_a_question_may_end_with_a_figure_before_its_solution():
+    pair = parse_pair("Problem: Which band was formed in 2005? Solution: It was formed in Las Vegas.")
+    assert pair == Pair(problem="Which band was formed in 2005?", solution="It was formed in Las Vegas.")

@@ -6,6 +6,7 @@ import pytest
 from regraft.core import ConfigError
 from regraft.synthesis.measures import (
     Seen,
+    asks,
     distinct,
     foreign_numbers,
     grounding,
@@ -35,6 +36,7 @@ def test_a_grounded_pair_passes():
     [
         ({}, "length", "truncated"),
         ({"problem": "What is this?"}, "stop", "too_short"),
+        ({"problem": GOOD.problem.replace("What does", "").replace("?", ".")}, "stop", "no_question"),
         ({"solution": "A program."}, "stop", "too_short"),
         ({"solution": GOOD.solution * 60}, "stop", "too_long"),
         ({"solution": "The kernel decides. " * 12}, "stop", "repetition"),
@@ -153,3 +155,41 @@ def test_distinct():
 def test_shares_are_shares():
     with pytest.raises(ConfigError, match="min_grounding"):
         Demands(min_grounding=40)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Linux nice级别是什么", ["linux", "nice", "级", "别", "是", "什", "么"]),
+        ("Debian系统", ["debian", "系", "统"]),
+        ("x86-64 的 don't", ["x86-64", "的", "don't"]),
+    ],
+)
+def test_words_of_mixed_scripts_are_told_apart(text: str, expected: list[str]):
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "Calculate the work done.",
+        "Let x be odd. Prove that x + 1 is even.",
+        "求电流的大小。",
+        "说明内核的作用",
+        "为什么",
+    ],
+)
+def test_what_demands_something_asks(problem: str):
+    assert asks(problem)
+
+
+@pytest.mark.parametrize(
+    "statement", ["The kernel of a system.", "对于现代的 PC 而言，图形显示器通常不需配置即可工作。"]
+)
+def test_a_statement_asks_nothing(statement: str):
+    assert not asks(statement)
+
+
+def test_a_given_text_of_a_program_is_no_reference():
+    assert not reference_to_source("Count the words in a given text.")
+    assert reference_to_source("Count the words in the given text.")

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-_WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:['’.-][^\W_]+)*")
+_HAN = r"\u4e00-\u9fff"
+_WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+(?:['’.-][^\W_{_HAN}]+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 STOP_WORDS = frozenset(Path(__file__).with_name("stop_words.txt").read_text("utf-8").split())
 
@@ -66,7 +67,8 @@ _NAMES = re.compile(f"(?i){_SOURCE}|[文段材摘]")  # what no reference lacks:
 _REFERENCE = re.compile(
     rf"""(?xi)
     \b(?:according\ to|based\ on|as\ (?:stated|described|mentioned)\ in)\ the\ (?:[\w-]+\ ){{0,3}}{_SOURCE}\b
-    | \b(?:given|provided|above|following|original|source)\ (?:[\w-]+\ ){{0,2}}{_SOURCE}\b
+    | (?<!\ba\ )(?<!\bany\ )(?<!\beach\ )
+        \b(?:given|provided|above|following|original|source)\ (?:[\w-]+\ ){{0,2}}{_SOURCE}\b
     | \bthe\ (?:[\w-]+\ ){{0,3}}{_SOURCE}\ (?:above|below|provided|given|you|says|states|mentions|describes|discusses
         |covers|explains|provides|does\ not|suggests|emphasi[sz]es|highlights|introduces|lists)\b
     | \b(?:this|the)\ (?:passage|snippet|excerpt)\b
@@ -80,6 +82,23 @@ def reference_to_source(text: str) -> str:
     """Return the first words by which a text points at a text that its reader does not have; empty for none."""
     found = _REFERENCE.search(" ".join(text.split())) if _NAMES.search(text) else None
     return found[0] if found else ""
+
+
+_ASKS = re.compile(
+    r"""(?xi)
+    [?？]
+    | \b(?:what|why|how|which|who|when|where|whether|explain|describe|discuss|compare|calculate|compute|find|determine
+        |estimate|evaluate|prove|show|derive|solve|list|name|state|define|give|write|identify|design|implement|sketch
+        |simplify|justify|verify|suggest|propose|analy[sz]e|summari[sz]e|outline)\b
+    | 什么|为何|如何|怎[么样]|哪|多少|几|是否|吗
+    | 求|计算|证明|解释|说明|描述|[简阐论]述|列[举出]|比较|分析|推导|判断|确定|估[计算]|[写给指画得]出|讨论|设计|试
+    """
+)
+
+
+def asks(problem: str) -> bool:
+    """Return whether a problem asks or demands anything; a heading or a plain statement does not."""
+    return _ASKS.search(problem) is not None
 
 
 class Seen:

@@ -13,7 +13,9 @@ def heading(names: str) -> "re.Pattern[str]":
     return re.compile(rf"(?im)^{_DECORATION}{_HEAD}{_DECORATION}(?:{names}){_AFTER}")
 
 
-_IN_LINE = re.compile(r"(?<=[^\d\s][.?!。？！”\")])[ \t]+(?=[*_]*(?:Solution|Answer|解答|答案)[*_]*[ \t]*[:：])")
+_IN_LINE = re.compile(
+    r"(?:(?<=[^\d\s][.。”\")])|(?<=[?!？！]))[ \t]+(?=[*_]*(?:Solution|Answer|解答|答案)[*_]*[ \t]*[:：])"
+)
 _PROBLEM = heading("problem|question|q|exercise|问题|题目|题")
 _SOLUTION = heading("solution|answer|a|解答|答案|解")
 _THOUGHT = re.compile(r"(?s)\A\s*<think>.*?(?:</think>|\Z)")

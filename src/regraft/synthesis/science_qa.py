@@ -63,7 +63,7 @@ def describe(config: ScienceQaConfig) -> str:
 
 
 @stage(
-    version=3,
+    version=4,
     makes=Kind.CORPUS,
     describe=describe,
     docs=Kind.CORPUS,

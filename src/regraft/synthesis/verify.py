@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
-from regraft.synthesis.measures import foreign_numbers, grounding, reference_to_source, repetition, words
+from regraft.synthesis.measures import asks, foreign_numbers, grounding, reference_to_source, repetition, words
 from regraft.synthesis.pairs import Pair
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Measures:
 
     has_problem: bool
     """Whether there is a problem at all; else the text is all solution."""
+    asks: bool
+    """Whether the problem asks or demands anything."""
     problem_words: int
     solution_words: int
     language: str
@@ -57,6 +59,7 @@ def measure(pair: Pair, snippet: str, finish_reason: str) -> Measures:
     problem, solution = words(pair.problem), words(pair.solution)
     return Measures(
         has_problem=bool(pair.problem),
+        asks=asks(pair.problem),
         problem_words=len(problem),
         solution_words=len(solution),
         language=language_of(both),
@@ -74,7 +77,10 @@ def measure(pair: Pair, snippet: str, finish_reason: str) -> Measures:
 class Demands:
     """What a pair must show to be kept. None of it is in the paper."""
 
-    min_problem_words: int = 6
+    min_problem_words: int = 4
+    """"What is the cecum?" has 4. A Han character is a word."""
+    must_ask: bool = True
+    """Whether a problem must have a question mark, or a word by which it asks or demands something."""
     min_solution_words: int = 15
     max_words: int = 800
     max_repetition: float = 0.3
@@ -109,6 +115,7 @@ class Demands:
             Reject("truncated", "the model was cut at max_tokens") if found.finish_reason == "length" else None,
             self._too_short(found),
             Reject("too_long", f"{size} words") if size > self.max_words else None,
+            Reject("no_question", "the problem asks nothing") if self._asks_nothing(found) else None,
             Reject("language", found.language) if found.language != language else None,
             Reject("repetition", f"{found.repetition:.3f}") if found.repetition > self.max_repetition else None,
             Reject("no_answer", "the solution repeats the problem") if found.problem_copied else None,
@@ -116,6 +123,9 @@ class Demands:
             *self._inventions(found),
         ]
         return [reject for reject in unmet if reject is not None]
+
+    def _asks_nothing(self, found: Measures) -> bool:
+        return self.must_ask and found.has_problem and not found.asks
 
     def _too_short(self, found: Measures) -> Reject | None:
         if found.has_problem and found.problem_words < self.min_problem_words:
