@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 
@@ -118,6 +118,7 @@ def stable_body(body: bytes) -> str:
     return json.dumps(kept, sort_keys=True, ensure_ascii=False)
 
 
+@lru_cache(maxsize=1)  # answer and usage are read one after the other
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
         raw: Any = json.loads(body)

@@ -70,8 +70,11 @@ def generate(
         ConfigError: the API key's variable is not set.
         RegraftError: answers were paid for that are not in the store.
     """
+    import uvloop
+
     pool = _Pool(endpoint, store, limits, on_outcome, follow)
-    asyncio.run(pool.run(iter(requests)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(pool.run(iter(requests)))
     if pool.interrupted:
         raise KeyboardInterrupt("Generation was interrupted. Every answer is stored; run again to go on.")
     return pool.unanswered
@@ -111,7 +114,6 @@ class _Pool:
         before = self.store.num_answers()
         with draining(self._interrupt):
             async with (
-                self.saver.running(),
                 aiohttp.ClientSession(headers=self.headers, timeout=timeout, connector=connector) as self.session,
                 asyncio.TaskGroup() as group,
             ):

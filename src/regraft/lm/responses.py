@@ -6,7 +6,7 @@ The file is the ledger too: an answer and what it cost are one row, so that a re
 import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -86,7 +86,7 @@ class ResponseStore:
                 ((r.key, r.model, r.body(), r.most.prompt_tokens, r.most.completion_tokens) for r in sent),
             )
             database.executemany(
-                "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (astuple(e) for e in exchanges)
+                "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (_row(e) for e in exchanges)
             )
             database.executemany("DELETE FROM in_flight WHERE key = ?", ((key,) for key in settled))
 
@@ -143,6 +143,20 @@ class ResponseStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _row(exchange: Exchange) -> tuple[str, str, bytes, bytes, int, str, int, int, bool]:
+    return (
+        exchange.key,
+        exchange.model,
+        exchange.request,
+        exchange.response,
+        exchange.status,
+        exchange.failure,
+        exchange.prompt_tokens,
+        exchange.completion_tokens,
+        exchange.metered,
+    )
 
 
 def _exchange(row: tuple[str, str, bytes, bytes, int, str, int, int, int]) -> Exchange:

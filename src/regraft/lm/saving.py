@@ -1,12 +1,17 @@
-"""Rows on their way into the store: all that wait go into one transaction, off the event loop."""
+"""Rows on their way into the store: all that come within a moment go into one transaction.
+
+The transaction is made on the event loop: without waiting for the disk, as a write-ahead log has it, it takes a fifth
+of a millisecond, less than handing it to a thread and back.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from regraft.lm.chat import ChatRequest
 from regraft.lm.responses import Exchange, ResponseStore
+
+MOMENT_S = 0.005
+"""For which the first row of a group waits. An answer takes a hundred times as long. Not in the paper."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -25,18 +30,7 @@ class Saver:
 
     def __init__(self, store: ResponseStore) -> None:
         self._store = store
-        self._waiting: asyncio.Queue[_Entry] = asyncio.Queue()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        """Commit for as long as the block lasts."""
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        self._waiting: list[_Entry] = []
 
     async def sent(self, request: ChatRequest) -> None:
         """Note that a request is about to be sent, so that what a kill leaves in flight is known to have been."""
@@ -57,30 +51,27 @@ class Saver:
     async def _commit(
         self, *, sent: ChatRequest | None = None, exchange: Exchange | None = None, settled: str = ""
     ) -> None:
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(_Entry(committed=committed, sent=sent, exchange=exchange, settled=settled))
+        loop = asyncio.get_running_loop()
+        committed: asyncio.Future[None] = loop.create_future()
+        if not self._waiting:
+            loop.call_later(MOMENT_S, self._write)
+        self._waiting.append(_Entry(committed=committed, sent=sent, exchange=exchange, settled=settled))
         await committed
 
-    async def _run(self) -> None:
-        while True:
-            group = [await self._waiting.get()]
-            while not self._waiting.empty():
-                group.append(self._waiting.get_nowait())
-            try:
-                await asyncio.to_thread(self._write, group)
-            except Exception as error:  # a full disk, for example: whoever waits must hear of it
-                for entry in _awaited(group):
-                    entry.committed.set_exception(error)
-            else:
-                for entry in _awaited(group):
-                    entry.committed.set_result(None)
-
-    def _write(self, group: list[_Entry]) -> None:
-        self._store.commit(
-            sent=[entry.sent for entry in group if entry.sent],
-            exchanges=[entry.exchange for entry in group if entry.exchange],
-            settled=[entry.settled for entry in group if entry.settled],
-        )
+    def _write(self) -> None:
+        group, self._waiting = self._waiting, []
+        try:
+            self._store.commit(
+                sent=[entry.sent for entry in group if entry.sent],
+                exchanges=[entry.exchange for entry in group if entry.exchange],
+                settled=[entry.settled for entry in group if entry.settled],
+            )
+        except Exception as error:  # a full disk, for example: whoever waits must hear of it
+            for entry in _awaited(group):
+                entry.committed.set_exception(error)
+        else:
+            for entry in _awaited(group):
+                entry.committed.set_result(None)
 
 
 def _awaited(group: list[_Entry]) -> list[_Entry]:

@@ -20,6 +20,9 @@ from regraft.lm.responses import Exchange, ResponseStore
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.writer import WriterConfig
 
+GROUP = 100
+"""Answers that go into the cache at once; what a kill keeps from it, the ledger of the step has."""
+
 
 class CachedStore(ResponseStore):
     """What a step bought, and what any step before it bought of the same models."""
@@ -31,21 +34,27 @@ class CachedStore(ResponseStore):
         self._cache = ResponseStore(cache)
         bought = (super(CachedStore, self).find(key) for key in sorted(self.answered()))
         self._cache.add(exchange for exchange in bought if exchange is not None)
+        self._new: list[Exchange] = []
 
     def find(self, key: str) -> Exchange | None:
         """Return the answer to a request, whoever bought it; None when nobody did."""
         return super().find(key) or self._cache.find(key)
 
     def commit(self, *, sent: Iterable[ChatRequest], exchanges: Iterable[Exchange], settled: Iterable[str]) -> None:
-        """Store exchanges in this step first, then the answers among them in the cache."""
+        """Store exchanges in this step at once, and the answers among them in the cache many at a time."""
         bought = list(exchanges)
         super().commit(sent=sent, exchanges=bought, settled=settled)
-        answers = [exchange for exchange in bought if not exchange.failure]
-        if answers:
-            self._cache.add(answers)
+        self._new += [exchange for exchange in bought if not exchange.failure]
+        if len(self._new) >= GROUP:
+            self._fill_cache()
+
+    def _fill_cache(self) -> None:
+        self._cache.add(self._new)
+        self._new = []
 
     def close(self) -> None:
         super().close()
+        self._fill_cache()
         self._cache.close()
 
 
