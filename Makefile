@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PEERS := $(foreach peer,datatrove llamafactory litgpt,bench/.venv-$(peer)/.ready)
+PEERS := $(foreach peer,datatrove llamafactory litgpt curator datatrove-inference data-designer distilabel,bench/.venv-$(peer)/.ready)
 
 ROOMS := core corpus lm mixture curation synthesis training evaluation report recipes
 

@@ -29,6 +29,7 @@ BENCHES = {
     "training_overhead": TRAINED,
     "loss_memory": (),
     "client": ("--corpus", str(SMALL)),
+    "client_kill": ("--corpus", str(SMALL)),
     "kill": ("--corpus", str(SMALL), *COMMON),
 }
 
