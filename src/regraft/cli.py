@@ -58,6 +58,8 @@ class Means:
     """Sequences that go through the model at once in training, in each process."""
     tracker: tuple[str, ...] = Execution().trackers
     """Where training also tells its figures: tensorboard, wandb, trackio. May be given several times."""
+    provider_batches: bool = Execution().provider_batches
+    """Ask the endpoint through its batch API (OpenAI format): cheaper, answers within a day."""
     unsafe_code: bool = Execution().unsafe_code
     """Run code that a model wrote also where it cannot be kept apart from this machine."""
     params: Path | None = None
@@ -87,6 +89,7 @@ class Means:
             sequences_per_batch=self.sequences_per_batch,
             trackers=self.tracker,
             tracking=Store(self.store).reports / "tracking",
+            provider_batches=self.provider_batches,
             unsafe_code=self.unsafe_code,
         )
 

@@ -59,6 +59,8 @@ class Execution:
     """Where training also tells its figures: `tensorboard`, `wandb`, `trackio`."""
     tracking: Path = Path("tracking")
     """Trackers write below this folder only."""
+    provider_batches: bool = False
+    """Ask the endpoint through its batch API (OpenAI format): cheaper, answers within a day."""
     unsafe_code: bool = False
     """Run code that a model wrote also where it cannot be kept apart from this machine. In a machine that nothing is
     lost with, and only there."""

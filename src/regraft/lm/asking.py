@@ -12,6 +12,7 @@ from regraft.lm.chat import ChatRequest
 from regraft.lm.client import Follow, nothing
 from regraft.lm.endpoint import Endpoint
 from regraft.lm.limits import Limits, Outcome
+from regraft.lm.provider_batches import generate_in_batches
 from regraft.lm.responses import ResponseStore
 from regraft.lm.server import embedded_server
 
@@ -79,7 +80,9 @@ def ask(
             worst[outcome.ending] = outcome
             ticker.advance(1, outcome.ending)
 
-        unanswered = client.generate(requests, endpoint, store, limits, count, follow)
+        in_batches = ctx.execution.provider_batches and ctx.execution.endpoint  # a server of our own has none
+        generate = generate_in_batches if in_batches else client.generate
+        unanswered = generate(requests, endpoint, store, limits, count, follow)
     failure = worst.get("failed") or worst.get("stopped")
     if failure is None and "stored" not in worst:
         failure = worst.get("refused") or worst.get("budget")

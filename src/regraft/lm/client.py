@@ -31,8 +31,8 @@ Follow = Callable[[ChatRequest, Exchange], Iterable[ChatRequest]]
 """Returns what is to be asked once a request is answered."""
 
 
-def _ignore(request: ChatRequest, outcome: Outcome) -> None:
-    pass
+def ignore(request: ChatRequest, outcome: Outcome) -> None:
+    """Keep no outcome."""
 
 
 def nothing(request: ChatRequest, exchange: Exchange) -> Iterable[ChatRequest]:
@@ -45,7 +45,7 @@ def generate(
     endpoint: Endpoint,
     store: ResponseStore,
     limits: Limits,
-    on_outcome: OnOutcome = _ignore,
+    on_outcome: OnOutcome = ignore,
     follow: Follow = nothing,
 ) -> dict[str, Outcome]:
     """Have every request answered that has no answer in `store`; say of those without one, by key, what became of them.

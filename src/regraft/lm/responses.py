@@ -4,13 +4,13 @@ The file is the ledger too: an answer and what it cost are one row, so that a re
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from regraft.lm.chat import ChatRequest, Usage
+from regraft.lm.chat import ChatRequest, Usage, parse_answer, parse_usage
 
 _TABLES = """
 PRAGMA journal_mode = WAL;
@@ -23,6 +23,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS answers ON exchanges (key) WHERE failure = '';
 CREATE TABLE IF NOT EXISTS in_flight (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL,
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batched (
+    batch TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, request BLOB NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, PRIMARY KEY (batch, key)
 ) WITHOUT ROWID;
 """
 LOST = "it was in flight when its process was killed"
@@ -100,6 +104,30 @@ class ResponseStore:
             )
             database.execute("DELETE FROM in_flight")
 
+    def batches(self) -> list[str]:
+        """Return the names of the batches that are with a provider."""
+        return [name for (name,) in self._database.execute("SELECT DISTINCT batch FROM batched ORDER BY batch")]
+
+    def open_batch(self, name: str, requests: Iterable[ChatRequest]) -> None:
+        """Note what a batch holds, before it is sent."""
+        with self._transaction() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO batched VALUES (?, ?, ?, ?, ?, ?)",
+                ((name, r.key, r.model, r.body(), r.most.prompt_tokens, r.most.completion_tokens) for r in requests),
+            )
+
+    def close_batch(self, name: str, results: Mapping[str, tuple[int, bytes]]) -> None:
+        """Store what came of a batch, status and body by key, and that it is no longer with the provider.
+
+        What has status 200 is an answer, or a failure that was paid for; anything else costs nothing.
+        """
+        query = "SELECT key, model, request, prompt_tokens, completion_tokens FROM batched WHERE batch = ?"
+        rows = self._database.execute(query, (name,)).fetchall()
+        exchanges = [_settled(row, results[row[0]][1]) for row in rows if results.get(row[0], (0,))[0] == 200]
+        self.commit(sent=(), exchanges=exchanges, settled=())
+        with self._transaction() as database:
+            database.execute("DELETE FROM batched WHERE batch = ?", (name,))
+
     def answered(self) -> set[str]:
         """Return the keys that have an answer."""
         return {key for (key,) in self._database.execute("SELECT key FROM exchanges WHERE failure = ''")}
@@ -143,6 +171,24 @@ class ResponseStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _settled(row: tuple[str, str, bytes, int, int], body: bytes) -> Exchange:
+    """Return the exchange of a request of a batch that was served."""
+    key, model, request, prompt, completion = row
+    answer, usage = parse_answer(body), parse_usage(body)
+    charged = usage or Usage(prompt_tokens=prompt, completion_tokens=completion)
+    return Exchange(
+        key=key,
+        model=model,
+        request=request,
+        response=body,
+        status=200,
+        failure=answer if isinstance(answer, str) else "",
+        prompt_tokens=charged.prompt_tokens,
+        completion_tokens=charged.completion_tokens,
+        metered=usage is not None,
+    )
 
 
 def _row(exchange: Exchange) -> tuple[str, str, bytes, bytes, int, str, int, int, bool]:
