@@ -159,8 +159,8 @@ def main() -> None:
             ),
         ],
         notes=(
-            "The server counts what it serves, whether or not anybody is there to receive it: that is what is paid. What "
-            "is in flight is its count a moment before the signal.",
+            "The server counts what it serves, whether or not anybody is there to receive it: that is what is paid.",
+            "What is in flight is the server's count a moment before the signal.",
             "What was in flight at a kill is charged against the budget at its longest, so less is asked afterwards "
             "than the server's own account would allow.",
         ),
