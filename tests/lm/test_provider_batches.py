@@ -1,15 +1,11 @@
 """The batch API of a provider, against one on loopback that keeps files and batches as the real one does."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from regraft.core import RegraftError
 from regraft.lm.chat import ChatRequest, Message
@@ -17,93 +13,17 @@ from regraft.lm.endpoint import Endpoint
 from regraft.lm.limits import Limits, Outcome
 from regraft.lm.provider_batches import generate_in_batches
 from regraft.lm.responses import Exchange, ResponseStore
+from tests.lm.loopback_provider import completed, serving
 
 LIMITS = Limits(max_attempts=3, first_backoff_s=0.001, timeout_s=5)
-Answer = Callable[[str, int], tuple[int, Any] | None]
 
 
-def completed(prompt: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": f"answer to {prompt}"}
-    usage = {"prompt_tokens": 10, "completion_tokens": 20}
-    return {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+def always(body: dict[str, Any], time: int) -> tuple[int, Any]:
+    return 200, completed(prompt_in(body))
 
 
-class FakeProvider:
-    """Serves each batch when it is looked at for the second time; `seen` counts how often each prompt came."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer, self.seen = answer, dict[str, int]()
-        self.files, self.batches = dict[str, bytes](), list[dict[str, Any]]()
-        self.troubles = 0
-        """Requests that are answered by 503 first."""
-
-    async def upload(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        assert form["purpose"] == "batch"
-        self.files[name := f"file-{len(self.files)}"] = form["file"].file.read()  # type: ignore[union-attr]
-        return web.json_response({"id": name})
-
-    async def create(self, request: web.Request) -> web.Response:
-        batch = {"id": f"batch-{len(self.batches)}", "status": "validating", **await request.json()}
-        self.batches.insert(0, batch)
-        return web.json_response(batch)
-
-    async def all(self, request: web.Request) -> web.Response:
-        if self.troubles:
-            self.troubles -= 1
-            return web.Response(status=503)
-        after = request.query.get("after")
-        start = next((n + 1 for n, batch in enumerate(self.batches) if batch["id"] == after), 0)
-        page = self.batches[start : start + 2]
-        return web.json_response({"data": page, "has_more": start + 2 < len(self.batches)})
-
-    async def look(self, request: web.Request) -> web.Response:
-        batch = next(batch for batch in self.batches if batch["id"] == request.match_info["id"])
-        if batch["status"] == "validating":
-            self.serve(batch)
-        return web.json_response(batch)
-
-    def serve(self, batch: dict[str, Any]) -> None:
-        lines: list[dict[str, Any]] = []
-        for line in self.files[batch["input_file_id"]].splitlines():
-            asked = json.loads(line)
-            prompt = asked["body"]["messages"][0]["content"]
-            self.seen[prompt] = self.seen.get(prompt, 0) + 1
-            if found := self.answer(prompt, self.seen[prompt]):
-                response = {"status_code": found[0], "body": found[1]}
-                lines.append({"custom_id": asked["custom_id"], "response": response, "error": None})
-        self.files[name := f"file-{len(self.files)}"] = "\n".join(map(json.dumps, reversed(lines))).encode()
-        batch.update(status="completed", output_file_id=name)
-
-    async def content(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.files[request.match_info["id"]])
-
-
-@contextmanager
-def serving(answer: Answer) -> Iterator[tuple[Endpoint, FakeProvider]]:
-    fake, loop = FakeProvider(answer), asyncio.new_event_loop()
-    app = web.Application()
-    app.router.add_post("/v1/files", fake.upload)
-    app.router.add_get("/v1/files/{id}/content", fake.content)
-    app.router.add_post("/v1/batches", fake.create)
-    app.router.add_get("/v1/batches", fake.all)
-    app.router.add_get("/v1/batches/{id}", fake.look)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    loop.run_until_complete(runner.setup())
-    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield Endpoint(base_urls=(f"http://127.0.0.1:{runner.addresses[0][1]}/v1",)), fake
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-def always(prompt: str, time: int) -> tuple[int, Any]:
-    return 200, completed(prompt)
+def prompt_in(body: dict[str, Any]) -> str:
+    return body["messages"][0]["content"]
 
 
 def asked(*prompts: str) -> list[ChatRequest]:
@@ -154,10 +74,10 @@ def test_what_follows_goes_into_the_next_batch(store: ResponseStore):
 
 
 def test_what_comes_back_without_an_answer_is_tried_again_and_at_last_accounted_for(store: ResponseStore):
-    def sometimes(prompt: str, time: int) -> tuple[int, Any] | None:
-        match prompt:
+    def sometimes(body: dict[str, Any], time: int) -> tuple[int, Any] | None:
+        match prompt_in(body):
             case "late":
-                return always(prompt, time) if time > 1 else (500, {"error": "busy"})
+                return always(body, time) if time > 1 else (500, {"error": "busy"})
             case "empty":
                 return 200, {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 0}}
             case "refused":
@@ -165,7 +85,7 @@ def test_what_comes_back_without_an_answer_is_tried_again_and_at_last_accounted_
             case "expired":
                 return None
             case _:
-                return always(prompt, time)
+                return always(body, time)
 
     with serving(sometimes) as (endpoint, fake):
         told = generate(endpoint, store, asked("good", "late", "empty", "refused", "expired"))

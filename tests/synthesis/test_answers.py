@@ -1,7 +1,6 @@
 import pytest
 
-from regraft.core import ConfigError
-from regraft.synthesis.answers import Agreement, check_reference, final_answer
+from regraft.synthesis.answers import final_answer
 from regraft.synthesis.equivalence import Equivalence
 
 
@@ -52,49 +51,8 @@ def test_answers_are_compared_as_mathematics(equivalence: Equivalence, answer: s
 
 
 def test_a_hostile_answer_is_stopped_and_the_next_is_compared():
-    with Equivalence(timeout_s=1) as compared:
+    with Equivalence(max_cpu_s=1) as compared:
         assert compared.same("100000000!", "2") is None
         assert compared.same("9^{9^{9^{9^9}}} + 1", "2") is None
         assert compared.same("__import__('os')._exit(1)", "1") is not True
         assert compared.same("0.5", "1/2") is True
-
-
-def exactly(answer: str, other: str) -> bool | None:
-    return None if "?" in (answer, other) else answer == other
-
-
-@pytest.mark.parametrize(
-    ("solution", "reason"),
-    [
-        ("The answer is 4.", None),
-        ("The answer is 5.", "wrong_answer"),
-        ("The answer is ?.", "answer_not_comparable"),
-        ("It is proved.", "no_final_answer"),
-    ],
-)
-def test_a_reference_is_met_or_not(solution: str, reason: str | None):
-    found = check_reference(solution, "4", exactly)
-    assert (found.reason if found else None) == reason
-
-
-@pytest.mark.parametrize(
-    ("others", "least", "kept"),
-    [
-        (["4"], 1, True),
-        (["4", "5"], 1, False),
-        (["4", "4", "5"], 2, True),
-        (["4"], 2, False),
-        (["?", "", "4"], 1, True),
-        ([], 1, False),
-    ],
-)
-def test_enough_must_agree_and_more_than_differ(others: list[str], least: int, kept: bool):
-    solutions = [f"The answer is {other}." if other else "It is proved." for other in others]
-    found = Agreement(min_agreeing=least).reject("The answer is 4.", solutions, exactly)
-    assert (found is None) == kept
-
-
-def test_a_proof_is_not_judged_by_its_answer():
-    assert Agreement().reject("It is proved.", ["The answer is 4."], exactly) is None
-    with pytest.raises(ConfigError, match="min_agreeing"):
-        Agreement(min_agreeing=0)

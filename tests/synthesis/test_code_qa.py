@@ -1,5 +1,12 @@
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +16,14 @@ from aiohttp import web
 from regraft.core import Artifact, ConfigError, Execution, RawFiles, StepFailed, Store, open_artifact, run
 from regraft.corpus import tables
 from regraft.corpus.ingest import IngestConfig, JsonLines, ingest
+from regraft.lm.responses import ResponseStore
 from regraft.synthesis.code_problems import ProblemFields
 from regraft.synthesis.code_qa import CodeQaConfig, code_qa
 from regraft.synthesis.sandbox import trials
 from regraft.synthesis.sandbox.isolation import Limits
 from regraft.synthesis.writer import WriterConfig
 from tests.lm.loopback import completion, serving
+from tests.synthesis.given import digest
 
 SEEDS = [
     {
@@ -55,9 +64,9 @@ ANSWERS = [
 ]
 
 
-async def programmer(body: dict[str, Any], time: int) -> web.StreamResponse:
-    """Answer by the seed of the request, so that the order in which requests come plays no part."""
-    return completion(ANSWERS[body["seed"] % len(ANSWERS)])
+async def programmer(body: dict[str, Any], num_seen: int) -> web.StreamResponse:
+    """Answer by the seed of the request, so that their order plays no part; by a part of it that has all four come."""
+    return completion(ANSWERS[body["seed"] // 6 % len(ANSWERS)])
 
 
 def made(root: Path, endpoint: str, config: CodeQaConfig = CONFIG, execution: Execution | None = None) -> Artifact:
@@ -78,7 +87,7 @@ def rows(artifact: Artifact, name: str) -> list[dict[str, Any]]:
 def answering(*answers: str):
     left = iter(answers)
 
-    async def answer(body: dict[str, Any], time: int) -> web.StreamResponse:
+    async def answer(body: dict[str, Any], num_seen: int) -> web.StreamResponse:
         return completion(next(left))
 
     return answer
@@ -136,6 +145,58 @@ def test_the_order_of_answers_plays_no_part(tmp_path: Path):
     assert len(digests) == 1
 
 
+def test_golden(tmp_path: Path):
+    with serving(programmer) as (endpoint, _):
+        artifact = made(tmp_path, endpoint.base_urls[0])
+    documents = [{**row, "meta": {**json.loads(row["meta"]), "isolation": ""}} for row in rows(artifact, "documents")]
+
+    assert len(documents) == 2
+    assert digest(documents) == "ba9276f5f7649382"
+    responses = tables.read(artifact.file(tables.RESPONSES_FILE), tables.RESPONSES).to_pylist()
+    assert digest(responses) == "a6f90edb2862508b"
+
+
+_RUN = """
+    import sys
+    from pathlib import Path
+    from tests.synthesis.test_code_qa import made
+    made(Path(sys.argv[2]), sys.argv[1])
+"""
+
+
+def test_a_killed_stage_buys_no_stored_answer_again_and_gives_the_same_texts(tmp_path: Path):
+    go_on = threading.Event()
+
+    async def hang_on_the_third(body: dict[str, Any], num_seen: int) -> web.StreamResponse:
+        if sum(server.seen.values()) >= 3 and not go_on.is_set():
+            return web.Response(status=503, headers={"Retry-After": "30"})
+        return await programmer(body, num_seen)
+
+    with serving(hang_on_the_third) as (endpoint, server):
+        command = [sys.executable, "-c", textwrap.dedent(_RUN), endpoint.base_urls[0], str(tmp_path / "killed")]
+        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+        wait_for_answers(tmp_path / "killed", 2)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        go_on.set()
+        before = sum(server.seen.values())
+        artifact = made(tmp_path / "killed", endpoint.base_urls[0])
+        assert sum(server.seen.values()) - before == 2
+    with serving(programmer) as (endpoint, _):
+        whole = made(tmp_path / "whole", endpoint.base_urls[0])
+    assert artifact.manifest.content_digest == whole.manifest.content_digest
+
+
+def wait_for_answers(root: Path, count: int) -> None:
+    for _ in range(600):
+        for database in root.glob("store/.scratch/code_qa-*/responses.sqlite"):
+            with ResponseStore(database) as store:
+                if store.num_answers() >= count:
+                    return
+        time.sleep(0.1)
+    pytest.fail(f"no {count} answers in {root} within a minute")
+
+
 def test_a_run_that_was_cut_off_tries_no_program_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     tried: list[str] = []
     real = trials.try_out
@@ -150,7 +211,7 @@ def test_a_run_that_was_cut_off_tries_no_program_again(tmp_path: Path, monkeypat
     monkeypatch.setattr(trials, "try_out", counting)
     with serving(programmer) as (endpoint, server):
         with monkeypatch.context() as patch:
-            patch.setattr("regraft.synthesis.code_texts.CodeTexts.metrics", cut)
+            patch.setattr("regraft.synthesis.texts.TextWriter.metrics", cut)
             with pytest.raises(KeyboardInterrupt):
                 made(tmp_path, endpoint.base_urls[0])
         before, asked = len(tried), sum(server.seen.values())

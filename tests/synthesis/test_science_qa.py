@@ -35,10 +35,12 @@ from regraft.synthesis.prompts import SCIENCE_QA
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.seeds import SeedRule
 from regraft.synthesis.snippets import SnippetRule
+from regraft.synthesis.solver import SolverConfig
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.verify import Demands
 from regraft.synthesis.writer import WriterConfig
 from tests.lm.loopback import completion, serving
+from tests.lm.loopback_provider import serving as serving_batches
 from tests.synthesis.given import PAGES, PagesConfig, digest, page_documents, page_topics, pages
 
 SEEDS = SeedRule(snippets=SnippetRule(characters=260, min_characters=120), otherwise="computer science")
@@ -74,13 +76,18 @@ def weights(config: Weights, ctx: Context) -> Metrics:
     return {}
 
 
-def made(store: Store, endpoint: str, config: ScienceQaConfig = CONFIG, topics: bool = False) -> Artifact:
+def made(
+    store: Store,
+    endpoint: str,
+    config: ScienceQaConfig = CONFIG,
+    topics: bool = False,
+    means: Execution | None = None,
+) -> Artifact:
     docs = pages.step("docs", PagesConfig())
     annotation = page_topics.step("topics", PagesConfig(), docs=docs) if topics else None
     step = science_qa.step("qa", config, docs=docs, topics=annotation)
-    return open_artifact(
-        store.path(run([step], store, Execution(endpoint=endpoint, cache=store.root / ".cache")).steps["qa"])
-    )
+    execution = dataclasses.replace(means or Execution(), endpoint=endpoint, cache=store.root / ".cache")
+    return open_artifact(store.path(run([step], store, execution).steps["qa"]))
 
 
 def rows(artifact: Artifact, name: str) -> list[dict[str, Any]]:
@@ -424,3 +431,79 @@ def _wait_for_answers(database: Path, count: int) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("no answers were stored")
+
+
+def test_a_batch_api_gives_the_same_texts(tmp_path: Path):
+    def batched(body: dict[str, Any], time: int) -> tuple[int, Any]:
+        snippet = snippet_in(body)
+        text = f"**Problem**\n{question(snippet)}\n**Solution**\n{snippet}"
+        message, usage = {"role": "assistant", "content": text}, {"prompt_tokens": 10, "completion_tokens": 20}
+        return 200, {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+
+    means = Execution(provider_batches=True)
+    with serving_batches(batched) as (endpoint, fake):
+        artifact = made(Store(tmp_path / "batches"), endpoint.base_urls[0], means=means)
+        other = dataclasses.replace(CONFIG, checks=Checks(demands=Demands(max_words=700)))
+        made(Store(tmp_path / "batches"), endpoint.base_urls[0], other, means=means)
+        assert (len(fake.batches), sum(fake.seen.values())) == (1, 4)
+    with serving(grounded) as (endpoint, _):
+        one_by_one = made(Store(tmp_path / "one"), endpoint.base_urls[0])
+    assert artifact.manifest.content_digest == one_by_one.manifest.content_digest
+
+
+SUM = "Add the two numbers that are given here: 20 and 22, both of them being integers. What is their sum?"
+PROOF = "We add the integers 20 and 22 as they are given here, number by number, so their sum is what we look for."
+
+
+def _mathematics(judge: JudgeConfig | None = None) -> ScienceQaConfig:
+    seeds = dataclasses.replace(SEEDS, disciplines=(Discipline(name="mathematics"),), otherwise="mathematics")
+    demands = Demands(min_problem_grounding=0, min_grounding=0, max_similarity=1.0)
+    checks = Checks(demands=demands, judge=judge, solver=SolverConfig(model="s"))
+    return dataclasses.replace(CONFIG, num_requests=2, seeds=seeds, checks=checks)
+
+
+@pytest.mark.parametrize(
+    ("stated", "found", "reason"),
+    [
+        ("42", ["42", "84/2"], None),
+        ("42", ["42", "41"], "answer_not_found_again"),
+        ("41", ["42", "42"], "answer_not_found_again"),
+        ("42", ["42", None], "not_solved_again"),
+    ],
+)
+def test_a_result_must_be_found_again(tmp_path: Path, stated: str, found: list[str | None], reason: str | None):
+    async def solves(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if body["model"] == "s":
+            assert SUM in body["messages"][0]["content"]
+            assert PROOF not in body["messages"][0]["content"]
+            answer = found[body["seed"]]
+            return web.Response(status=400) if answer is None else completion(f"The answer is \\boxed{{{answer}}}.")
+        return completion(f"Problem: {SUM}\nSolution: {PROOF} The answer is {stated}.")
+
+    with serving(solves) as (endpoint, server):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], _mathematics())
+    assert sum(server.seen.values()) == 4  # two texts; both have one problem, so its solutions are bought once
+    assert [r["reason"] for r in rows(artifact, "rejects")] == ([reason] * 2 if reason else [])
+    if reason is None:
+        meta = json.loads(rows(artifact, "documents")[0]["meta"])
+        assert (meta["solver"], meta["discipline"]) == ("s", "mathematics")
+    else:
+        verdicts = tables.read(artifact.file(tables.VERDICTS_FILE), tables.VERDICTS).to_pylist()
+        assert [(v["check"], v["pairs"], v["first"]) for v in verdicts] == [(f"answer.{reason}", 2, 2)]
+
+
+def test_what_the_judge_rejects_counts_in_no_later_round(tmp_path: Path):
+    async def harsh(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if body["model"] == "j":
+            return completion("grounded: 5, correct: 0, self_contained: 5, overall: 9")
+        if body["model"] == "s":
+            return completion("The answer is 1.")
+        return completion(f"Problem: {SUM}\nSolution: {PROOF} The answer is 42.")
+
+    with serving(harsh) as (endpoint, _):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], _mathematics(JudgeConfig(model="j")))
+    assert [r["reason"] for r in rows(artifact, "rejects")] == ["judged_correct"] * 2
+    verdicts = tables.read(artifact.file(tables.VERDICTS_FILE), tables.VERDICTS).to_pylist()
+    assert [v["check"] for v in verdicts] == ["judge.judged_correct"]
+    models = [json.loads(r["request"])["model"] for r in rows(artifact, "responses")]
+    assert sorted(models) == ["j"] * 2 + ["m"] * 2 + ["s"] * 4

@@ -80,10 +80,20 @@ class ResponseStore:
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Store exchanges in one transaction: after the call they survive a kill of this process."""
-        self.commit(sent=(), exchanges=exchanges, settled=())
+        self.commit(exchanges=exchanges)
 
-    def commit(self, *, sent: Iterable[ChatRequest], exchanges: Iterable[Exchange], settled: Iterable[str]) -> None:
-        """Store exchanges, and which requests were sent and which are settled by now, in one transaction."""
+    def commit(
+        self,
+        *,
+        sent: Iterable[ChatRequest] = (),
+        exchanges: Iterable[Exchange] = (),
+        settled: Iterable[str] = (),
+        batch: str = "",
+    ) -> None:
+        """Store exchanges, which requests were sent and which are settled by now, in one transaction.
+
+        `batch` is the name of one that is with the provider no longer.
+        """
         with self._transaction() as database:
             database.executemany(
                 "INSERT OR REPLACE INTO in_flight VALUES (?, ?, ?, ?, ?)",
@@ -93,6 +103,8 @@ class ResponseStore:
                 "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (_row(e) for e in exchanges)
             )
             database.executemany("DELETE FROM in_flight WHERE key = ?", ((key,) for key in settled))
+            if batch:
+                database.execute("DELETE FROM batched WHERE batch = ?", (batch,))
 
     def charge_lost(self) -> None:
         """Count what a killed process had in flight at its most: whether it was paid for, nobody knows."""
@@ -124,9 +136,7 @@ class ResponseStore:
         query = "SELECT key, model, request, prompt_tokens, completion_tokens FROM batched WHERE batch = ?"
         rows = self._database.execute(query, (name,)).fetchall()
         exchanges = [_settled(row, results[row[0]][1]) for row in rows if results.get(row[0], (0,))[0] == 200]
-        self.commit(sent=(), exchanges=exchanges, settled=())
-        with self._transaction() as database:
-            database.execute("DELETE FROM batched WHERE batch = ?", (name,))
+        self.commit(exchanges=exchanges, batch=name)
 
     def answered(self) -> set[str]:
         """Return the keys that have an answer."""

@@ -21,6 +21,7 @@ from regraft.synthesis.prompts import SCIENCE_QA, SCIENCE_QA_BRIEF, SCIENCE_QA_B
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.seeds import SeedRule
 from regraft.synthesis.snippets import SnippetRule
+from regraft.synthesis.solver import SOLVE_EN, SOLVE_ZH, SolverConfig
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.writer import WriterConfig
 
@@ -39,6 +40,7 @@ def synthesize(
     problems: str = "",
     generator: str = "",
     judge: str = "",
+    solver: str = "",
     num_requests: int = 24,
     num_code_requests: int = 12,
     budget_tokens: int = 10_000_000,
@@ -60,6 +62,9 @@ def synthesize(
         server that is started for it. A model this small is asked by short prompts with examples.
     judge
         Name of a model behind --endpoint that judges each text that passes the other checks; by default none does.
+    solver
+        Name of a model behind --endpoint that solves each problem of mathematics twice again, without its page or
+        solution: a result that is not found again is rejected; by default none does.
     num_requests
         Scientific pairs to ask for in each language.
     num_code_requests
@@ -79,7 +84,7 @@ def synthesize(
     made: list[Step[Any]] = [
         science_qa.step(
             f"synthesis/science-{language}",
-            _science(language, generator, judge, num_requests, budget_tokens, seed),
+            _science(language, generator, _checks(language, judge, solver), num_requests, budget_tokens, seed),
             docs=pages,
             topics=topics,
             generator=model,
@@ -113,14 +118,21 @@ def _writer(generator: str, max_tokens: int, seed: int) -> WriterConfig:
     return WriterConfig(model=QWEN_GGUF, max_tokens=max_tokens, temperature=0.5, seed=seed)
 
 
+def _checks(language: str, judge: str, solver: str) -> Checks:
+    judged, solved = {"en": (JUDGE_EN, SOLVE_EN), "zh": (JUDGE_ZH, SOLVE_ZH)}[language]
+    return Checks(
+        judge=JudgeConfig(model=judge, prompt=judged) if judge else None,
+        solver=SolverConfig(model=solver, prompt=solved) if solver else None,
+    )
+
+
 def _science(
-    language: str, generator: str, judge: str, num_requests: int, budget_tokens: int, seed: int
+    language: str, generator: str, checks: Checks, num_requests: int, budget_tokens: int, seed: int
 ) -> ScienceQaConfig:
     brief, whole = {
         "en": (SCIENCE_QA_BRIEF, SCIENCE_QA),
         "zh": (SCIENCE_QA_BRIEF_ZH, SCIENCE_QA_ZH),
     }[language]
-    asked = {"en": JUDGE_EN, "zh": JUDGE_ZH}[language]
     # Chinese pages of the sample are manuals of software, which the classifier files under other topics at times
     return ScienceQaConfig(
         writer=_writer(generator, 300, seed),
@@ -132,7 +144,7 @@ def _science(
             snippets=SnippetRule() if generator else SnippetRule(characters=600, min_characters=200),
         ),
         prompts=(whole if generator else brief,),
-        checks=Checks(judge=JudgeConfig(model=judge, prompt=asked) if judge else None),
+        checks=checks,
         budget_tokens=budget_tokens,
         seed=seed,
     )

@@ -13,9 +13,9 @@ KEPT = "Texts asked for and kept"
 VERDICTS = "Verdicts by check"
 SEEDS = "Seeds by discipline"
 CAPTION = (
-    "Checks go in rounds: form, demands, judge, duplicate, program; what a round rejects goes to no later one. First: "
-    "rejected by this check and by none before it. Only: by this check and no other of its round, so what would pass "
-    "without it."
+    "Checks go in rounds: form, demands, judge, answer, duplicate, program; what a round rejects goes to no later one. "
+    "First: rejected by this check and by none before it. Only: by this check and no other of its round, "
+    "so what would pass without it."
 )
 
 

@@ -75,7 +75,7 @@ def describe(config: CodeQaConfig) -> str:
     return f"{config.num_requests:,} requests to {config.writer.model}, at most {config.budget_tokens:,} tokens"
 
 
-@stage(version=2, makes=Kind.CORPUS, describe=describe, problems=Kind.CORPUS, generator=optional(Kind.FILES))
+@stage(version=3, makes=Kind.CORPUS, describe=describe, problems=Kind.CORPUS, generator=optional(Kind.FILES))
 def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     """Write the problems whose solutions pass their tests as documents, in the order of their requests.
 
@@ -94,6 +94,7 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.sandbox.choice import choose_isolation
     from regraft.synthesis.sandbox.trials import Trials
     from regraft.synthesis.tasks import Checks
+    from regraft.synthesis.texts import TextWriter
 
     isolation = choose_isolation(unsafe=ctx.execution.unsafe_code)
     ctx.log.info("generated programs run in the isolation %s", isolation.name)
@@ -104,9 +105,11 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
         opened(ctx, config.writer, Checks(), config.budget_tokens, config.num_requests) as models,
     ):
         outcomes = models.ask((task.request for task in tasks), len(tasks), CodeStream(config, trials).follow)
-        with CodeTexts(ctx.out, config, models.store, trials, problems) as texts:
-            texts.reject_problems(unusable)
+        with TextWriter(ctx.out, "code_qa", config.source, models.store) as writer:
+            for document, reject in unusable:
+                writer.reject_document(document, reject)
+            texts = CodeTexts(writer, config, trials, problems, outcomes)
             for task in tasks:
-                texts.put_code(task, outcomes)
-        texts.warn(ctx.log, len(tasks))
-        return {"seed_problems": len(problems), "isolation": isolation.name, **texts.metrics(len(tasks))}
+                texts.put(task)
+        writer.warn(ctx.log, len(tasks))
+        return {"seed_problems": len(problems), "isolation": isolation.name, **writer.metrics(len(tasks))}

@@ -61,15 +61,15 @@ def programs(pair: CodePair) -> tuple[Program, Program]:
     )
 
 
-def failure(pair: CodePair, trials: Trials) -> Reject | None:
-    """Return why a solution is not shown to be right, None when it passes tests that can fail."""
+def failure(pair: CodePair, trials: Trials) -> tuple[Reject, ...]:
+    """Return why a solution is not shown to be right, nothing when it passes tests that can fail."""
     whole, empty = programs(pair)
     trial = trials.of(whole)
     if trial.verdict is not Verdict.PASSED:
-        return Reject(f"program_{trial.verdict}", trial.reason)
+        return (Reject(f"program_{trial.verdict}", trial.reason),)
     if trials.of(empty).verdict is Verdict.PASSED:
-        return Reject("tests_prove_nothing", "functions that do nothing pass them too")
-    return None
+        return (Reject("tests_prove_nothing", "functions that do nothing pass them too"),)
+    return ()
 
 
 class CodeStream:

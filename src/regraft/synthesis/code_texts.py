@@ -1,13 +1,11 @@
 """From stored answers and verdicts to a corpus of programming problems with their solutions."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from regraft.core import Artifact, ConfigError
 from regraft.corpus.document import Document, Reject, document_id, meta_json
 from regraft.corpus.rows import documents
 from regraft.lm.limits import Outcome
-from regraft.lm.responses import ResponseStore
 from regraft.synthesis.code_pairs import CodePair, num_assertions
 from regraft.synthesis.code_problems import Problem, ProblemFields
 from regraft.synthesis.code_qa import CodeQaConfig
@@ -15,10 +13,7 @@ from regraft.synthesis.code_tasks import CodeTask, failure, read_code
 from regraft.synthesis.halves import START
 from regraft.synthesis.measures import Seen
 from regraft.synthesis.sandbox.trials import Trials
-from regraft.synthesis.tasks import Checks
 from regraft.synthesis.texts import TextWriter, not_stored
-from regraft.synthesis.verdicts import Round
-from regraft.synthesis.verify import Demands
 
 
 def read_problems(fields: ProblemFields, corpus: Artifact) -> tuple[list[Problem], list[tuple[Document, Reject]]]:
@@ -41,77 +36,75 @@ def read_problems(fields: ProblemFields, corpus: Artifact) -> tuple[list[Problem
     return problems, unusable
 
 
-class CodeTexts(TextWriter):
-    """Writes what became of each task, and counts."""
+class CodeTexts:
+    """Reads what models answered to tasks, looks up what became of their programs, and has it written or rejected."""
 
     def __init__(
-        self, out: Path, config: CodeQaConfig, store: ResponseStore, trials: Trials, problems: Sequence[Problem]
+        self,
+        writer: TextWriter,
+        config: CodeQaConfig,
+        trials: Trials,
+        problems: Sequence[Problem],
+        outcomes: Mapping[str, Outcome],
     ) -> None:
-        demands = Demands(max_similarity=config.demands.max_similarity)
-        super().__init__(out, "code_qa", config.source, Checks(demands=demands), store)
-        self.config, self.trials = config, trials
-        self._statements = Seen()
+        """Write with `writer`; `outcomes` say of requests without an answer what became of them."""
+        self._writer, self._config, self._trials, self._outcomes = writer, config, trials, outcomes
+        self._seen, self._statements = Seen(), Seen()
         for problem in problems:
             self._statements.add(problem.statement)
 
-    def reject_problems(self, unusable: Sequence[tuple[Document, Reject]]) -> None:
-        """Note which seed problems could not be shown."""
-        for document, reject in unusable:
-            self._corpus.reject(document.id, document.source, reject, document.text)
-
-    def put_code(self, task: CodeTask, outcomes: Mapping[str, Outcome]) -> None:
+    def put(self, task: CodeTask) -> None:
         """Write the document that a task became, or why it became none."""
-        self._counts["texts"] += 1
-        parents = " ".join(problem.id for problem in task.shots)
-        exchange = self.answer(task.request)
+        self._writer.begin()
+        exchange = self._writer.answer(task.request)
         if exchange is None:
-            self.reject(task.request, parents, not_stored(outcomes.get(task.request.key)))
-            return
-        pair, rejects, text = read_code(self.config, exchange)
-        self._verdicts.add("form", () if pair else rejects)
+            pair, rejects, text = None, (not_stored(self._outcomes.get(task.request.key)),), ""
+        else:
+            pair, rejects, text = read_code(self._config, exchange)
+            self._writer.judged("form", () if pair else rejects)
         if pair:
-            self._verdicts.add("demands", rejects)
-        if pair and not rejects:
-            rejects = self._found("duplicate", self._like_another(pair))
-        if pair and not rejects:
-            rejects = self._found("program", failure(pair, self.trials))
+            rejects = self._checked(pair, rejects)
         if rejects or pair is None:
-            self.reject(task.request, parents, rejects[0], text)
-            return
-        self._seen.add(pair.pair.text)
-        self._corpus.keep(self._document(task, pair))
+            parents = " ".join(problem.id for problem in task.shots)
+            self._writer.reject(task.request, parents, rejects[0], text)
+        else:
+            self._seen.add(pair.pair.text)
+            self._writer.keep(self._document(task, pair))
 
-    def _found(self, round_: Round, reject: Reject | None) -> tuple[Reject, ...]:
-        found = (reject,) if reject else ()
-        self._verdicts.add(round_, found)
-        return found
+    def _checked(self, pair: CodePair, unmet: tuple[Reject, ...]) -> tuple[Reject, ...]:
+        """Return what the first round of checks that rejects a problem has against it."""
+        return (
+            self._writer.judged("demands", unmet)
+            or self._writer.judged("duplicate", self._like_another(pair))
+            or self._writer.judged("program", failure(pair, self._trials))
+        )
 
-    def _like_another(self, pair: CodePair) -> Reject | None:
-        bound = self.config.demands.max_similarity
+    def _like_another(self, pair: CodePair) -> tuple[Reject, ...]:
+        bound = self._config.demands.max_similarity
         if (similarity := self._statements.most_similar(pair.problem)) > bound:
-            return Reject("copied_seed", f"{similarity:.3f}")
+            return (Reject("copied_seed", f"{similarity:.3f}"),)
         similarity = self._seen.most_similar(pair.pair.text)
-        return Reject("duplicate", f"{similarity:.3f}") if similarity > bound else None
+        return (Reject("duplicate", f"{similarity:.3f}"),) if similarity > bound else ()
 
     def _document(self, task: CodeTask, pair: CodePair) -> Document:
-        written, prompt = pair.pair, self.config.prompt
+        written, prompt, source = pair.pair, self._config.prompt, self._writer.source
         meta = {
-            **self.config.writer.meta(),
+            **self._config.writer.meta(),
             "seed": str(task.request.seed),
             "request": task.request.key,
             "prompt": prompt.name,
             "prompt_sha256": prompt.digest,
             "genre": "CodePair",
             "theme": task.theme,
-            "isolation": self.trials.isolation.name,
+            "isolation": self._trials.isolation.name,
             "tests": pair.tests,
             "num_assertions": str(num_assertions(pair.tests)),
             START: str(written.solution_start),
         }
         return Document(
-            id=document_id(self.source, task.request.key, written.text),
+            id=document_id(source, task.request.key, written.text),
             text=written.text,
-            source=self.source,
+            source=source,
             language=prompt.language,
             parents=tuple(problem.id for problem in task.shots),
             meta=meta_json(meta),

@@ -14,6 +14,7 @@ from regraft.synthesis.entities import pairs_of, parse_entities
 from regraft.synthesis.genres import Given
 from regraft.synthesis.relate_entities import RelateConfig
 from regraft.synthesis.snippets import Snippet
+from regraft.synthesis.task_texts import TaskTexts
 from regraft.synthesis.tasks import Stream, Task
 from regraft.synthesis.texts import TextWriter, not_stored
 
@@ -94,17 +95,18 @@ def _task(config: RelateConfig, page: Page, pair: tuple[str, str]) -> Task:
     )
 
 
-def write_page(config: RelateConfig, page: Page, outcomes: Mapping[str, Outcome], texts: TextWriter) -> None:
+def write_page(
+    config: RelateConfig, page: Page, outcomes: Mapping[str, Outcome], writer: TextWriter, texts: TaskTexts
+) -> None:
     """Write what became of a page: of each of its pairs, or why it has none."""
-    exchange = texts.answer(page.request)
+    exchange = writer.answer(page.request)
     tasks = relations(config, page, exchange) if exchange else []
     if not tasks:
         few = Reject("few_entities", "fewer than two entities that stand in the document")
-        texts.reject(
-            page.request, page.snippet.document, few if exchange else not_stored(outcomes.get(page.request.key))
-        )
+        why = few if exchange else not_stored(outcomes.get(page.request.key))
+        writer.reject(page.request, page.snippet.document, why)
     for task in tasks:
-        texts.put(task, outcomes)
+        texts.put(task)
 
 
 class EntityStream:

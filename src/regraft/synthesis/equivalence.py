@@ -1,10 +1,12 @@
 """Whether two answers in mathematics say the same: math-verify in a process of its own, which may be stopped.
 
-An answer is what a model wrote: `9^{9^{9^9}}` keeps a computer algebra busy for years, inside one call that no signal
-ends. So the process has bounds on time and memory, and is replaced when it passes them.
+An answer is what a model wrote: `9^{9^{9^9}}` keeps a computer algebra busy for years, inside one call. So the process
+has bounds on memory and on processor time, and is replaced when it passes them. Its own time and not that of a clock,
+so that a busy machine gives the same verdicts.
 """
 
 import resource
+import signal
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -13,15 +15,15 @@ from typing import Any, Self
 
 MAX_CHARACTERS = 200
 """Of an answer that is looked at; a longer one is no final answer."""
-START_S = 60.0
-"""For the process to import its library."""
+WAIT_S = 300.0
+"""At most so long by the clock, for the process to import its library or to compare."""
 
 
 class Equivalence:
     """Compares answers. Start it with `with`; one comparison at a time."""
 
-    def __init__(self, timeout_s: float = 5.0, max_memory_bytes: int = 2 * 1024**3) -> None:
-        self.timeout_s, self.max_memory_bytes = timeout_s, max_memory_bytes
+    def __init__(self, max_cpu_s: float = 5.0, max_memory_bytes: int = 2 * 1024**3) -> None:
+        self.max_cpu_s, self.max_memory_bytes = max_cpu_s, max_memory_bytes
         self._worker: tuple[BaseProcess, Connection] | None = None
 
     def __enter__(self) -> Self:
@@ -41,7 +43,7 @@ class Equivalence:
         try:
             connection = self._started()
             connection.send((answer, other))
-            if connection.poll(self.timeout_s):
+            if connection.poll(WAIT_S):
                 return connection.recv()
         except (EOFError, OSError):
             pass
@@ -57,11 +59,11 @@ class Equivalence:
         if self._worker is None:
             context = get_context("spawn")
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self.max_memory_bytes), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, self.max_cpu_s, self.max_memory_bytes), daemon=True)
             process.start()
             theirs.close()
             self._worker = (process, ours)
-            if not ours.poll(START_S) or ours.recv() != "ready":
+            if not ours.poll(WAIT_S) or ours.recv() != "ready":
                 raise EOFError
         return self._worker[1]
 
@@ -74,7 +76,7 @@ class Equivalence:
             self._worker = None
 
 
-def _serve(connection: Connection, max_memory_bytes: int) -> None:
+def _serve(connection: Connection, max_cpu_s: float, max_memory_bytes: int) -> None:
     """Compare what comes in until the other end is closed."""
     import logging
 
@@ -89,9 +91,12 @@ def _serve(connection: Connection, max_memory_bytes: int) -> None:
     connection.send("ready")
     while True:
         try:
-            answer, other = map(read, connection.recv())
+            given = connection.recv()
         except EOFError:
             return
+        signal.setitimer(signal.ITIMER_PROF, max_cpu_s)  # its signal, which nothing handles, ends the process
+        answer, other = map(read, given)
         known = bool(answer and other)
         equal = known and (verify(answer, other, timeout_seconds=None) or verify(other, answer, timeout_seconds=None))
+        signal.setitimer(signal.ITIMER_PROF, 0)
         connection.send(bool(equal) if known else None)

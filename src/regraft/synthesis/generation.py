@@ -40,10 +40,17 @@ class CachedStore(ResponseStore):
         """Return the answer to a request, whoever bought it; None when nobody did."""
         return super().find(key) or self._cache.find(key)
 
-    def commit(self, *, sent: Iterable[ChatRequest], exchanges: Iterable[Exchange], settled: Iterable[str]) -> None:
+    def commit(
+        self,
+        *,
+        sent: Iterable[ChatRequest] = (),
+        exchanges: Iterable[Exchange] = (),
+        settled: Iterable[str] = (),
+        batch: str = "",
+    ) -> None:
         """Store exchanges in this step at once, and the answers among them in the cache many at a time."""
         bought = list(exchanges)
-        super().commit(sent=sent, exchanges=bought, settled=settled)
+        super().commit(sent=sent, exchanges=bought, settled=settled, batch=batch)
         self._new += [exchange for exchange in bought if not exchange.failure]
         if len(self._new) >= GROUP:
             self._fill_cache()
@@ -116,8 +123,9 @@ def _check_means(ctx: Context, writer: WriterConfig, checks: Checks) -> None:
             f"The step is to ask {writer.model}, but no endpoint. Give --endpoint URL with --generator NAME, or wire "
             "a step that makes the GGUF file as input `generator`."
         )
-    if generator is not None and checks.judge is not None and checks.judge.model != writer.model:
-        raise ConfigError(
-            f"The server of {writer.model} cannot judge as {checks.judge.model}. Let the same model judge, or give an "
-            "--endpoint that serves both."
-        )
+    for name, other in (("judge", checks.judge), ("solver", checks.solver)):
+        if generator is not None and other is not None and other.model != writer.model:
+            raise ConfigError(
+                f"The server of {writer.model} cannot answer as {other.model}, the {name}. Name the same model, or "
+                "give an --endpoint that serves both."
+            )

@@ -15,10 +15,9 @@ from regraft.core import ConfigError
 from regraft.corpus.document import Reject
 from regraft.lm.chat import ChatRequest, Message, parse_answer
 from regraft.synthesis.pairs import Pair
+from regraft.synthesis.rendering import rendered
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from regraft.lm.responses import Exchange
 
 _FOLDER = Path(__file__).with_name("prompt_templates")
@@ -48,22 +47,8 @@ class JudgePrompt:
         Raises:
             ConfigError: the template is no Jinja2, asks for another variable or does what the sandbox forbids.
         """
-        import jinja2
-
-        try:
-            template = _compiled(self.template)
-            content = template.render(snippet=snippet, problem=pair.problem, solution=pair.solution).strip()
-        except jinja2.TemplateError as error:
-            raise ConfigError(f"prompt {self.name!r}: {type(error).__name__}: {error}") from error
-        return Message(role="user", content=content)
-
-
-@cache
-def _compiled(template: str) -> "Template":
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(template)
+        shown = {"snippet": snippet, "problem": pair.problem, "solution": pair.solution}
+        return Message(role="user", content=rendered(self.name, self.template, shown))
 
 
 def _packaged(name: str) -> JudgePrompt:

@@ -6,16 +6,12 @@ A prompt of your own is a file: `Prompt.read(Path("lab_report.jinja"), genre=Tut
 import hashlib
 import json
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.lm.chat import Message
 from regraft.synthesis.genres import PAIR, Faq, Genre, Given, Relation, Rephrased, Table, Tutorial
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from regraft.synthesis.rendering import rendered
 
 _FOLDER = Path(__file__).with_name("prompt_templates")
 
@@ -69,13 +65,8 @@ class Prompt:
         Raises:
             ConfigError: the template is no Jinja2, asks for another variable or does what the sandbox forbids.
         """
-        import jinja2
-
-        try:
-            variables = {field.name: getattr(given, field.name) for field in fields(given)}
-            return _compiled(self.template).render(variables).strip()
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise ConfigError(f"prompt {self.name!r}: {type(error).__name__}: {error}") from error
+        variables = {field.name: getattr(given, field.name) for field in fields(given)}
+        return rendered(self.name, self.template, variables)
 
     @staticmethod
     def read(path: Path, genre: Genre = PAIR, language: str = "en", task: str = "") -> "Prompt":
@@ -97,14 +88,6 @@ class Prompt:
             )
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"The prompt {path} cannot be read: {error}") from error
-
-
-@cache
-def _compiled(template: str) -> "Template":
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(template)
 
 
 def _both(name: str, genre: Genre, *, task_en: str = "", task_zh: str = "") -> tuple[Prompt, Prompt]:

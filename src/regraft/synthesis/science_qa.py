@@ -57,8 +57,10 @@ class ScienceQaConfig:
 
 def describe(config: ScienceQaConfig) -> str:
     """Say what a config may cost, for `regraft plan`."""
-    judged = f" and as many for {config.checks.judge.model} to judge" if config.checks.judge else ""
-    requests = f"{config.num_requests:,} requests to {config.writer.model}{judged}"
+    judge, solver = config.checks.judge, config.checks.solver
+    judged = f" and as many for {judge.model} to judge" if judge else ""
+    solved = f" and {solver.num_solutions} for {solver.model} to solve each of some again" if solver else ""
+    requests = f"{config.num_requests:,} requests to {config.writer.model}{judged}{solved}"
     return f"{requests}, at most {config.budget_tokens:,} tokens"
 
 
@@ -88,6 +90,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.generation import opened
     from regraft.synthesis.science_pairs import tasks_of
     from regraft.synthesis.seed_choice import choose_seeds
+    from regraft.synthesis.task_texts import TaskTexts
     from regraft.synthesis.tasks import Stream
     from regraft.synthesis.texts import TextWriter
 
@@ -99,8 +102,11 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
         stream = Stream(config.checks)
         tasks = tasks_of(config, chosen.seeds)
         outcomes = models.ask(stream.requests(tasks), config.num_requests, stream.follow)
-        with TextWriter(ctx.out, "science_qa", config.source, config.checks, models.store) as texts:
+        with (
+            TextWriter(ctx.out, "science_qa", config.source, models.store) as writer,
+            TaskTexts(writer, config.checks, outcomes) as texts,
+        ):
             for task in tasks_of(config, chosen.seeds):
-                texts.put(task, outcomes)
-        texts.warn(ctx.log, config.num_requests)
-        return {**texts.metrics(config.num_requests), **chosen.metrics()}
+                texts.put(task)
+        writer.warn(ctx.log, config.num_requests)
+        return {**writer.metrics(config.num_requests), **texts.metrics(), **chosen.metrics()}

@@ -1,4 +1,4 @@
-"""A text to be written, and what is asked about it next: generation and judgement as one stream of requests."""
+"""A text to be written, and what is asked about it next: generation and verification as one stream of requests."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,8 @@ from regraft.synthesis.genres import Given
 from regraft.synthesis.judge import JudgeConfig, judge_request
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.prompts import Prompt
-from regraft.synthesis.verify import Demands, Measures, measure
+from regraft.synthesis.solver import SolverConfig
+from regraft.synthesis.verify import NUMBER, Demands, Measures, measure
 from regraft.synthesis.writer import WriterConfig
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class Checks:
     demands: Demands = field(default_factory=Demands)
     judge: JudgeConfig | None = None
     """Asked about each text that meets the demands, and shown its snippet; None asks nobody."""
+    solver: SolverConfig | None = None
+    """Solves the problems of some disciplines again where the text meets the demands. Their answers may then have
+    numbers of their own. None asks nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,11 @@ class Task:
     """What is known of it beforehand, for the `meta` of its document."""
 
     @property
+    def discipline(self) -> str:
+        """The name of its discipline; empty where there is none."""
+        return self.meta.get("discipline", "")
+
+    @property
     def request(self) -> ChatRequest:
         """The request for the text; made anew each time, so that a task is small."""
         return self.writer.request(self.prompt.messages(self.given), self.place)
@@ -56,9 +65,11 @@ class Written:
     pair: Pair | None = None
     """None when it has not the form of its genre."""
     measures: Measures | None = None
+    solved_again: bool = False
+    """Whether a solver is to bear out its answer."""
 
 
-def read_text(task: Task, exchange: "Exchange", demands: Demands) -> Written:
+def read_text(task: Task, exchange: "Exchange", checks: Checks) -> Written:
     """Return what an answer makes of a task: a function of the stored bytes."""
     answer = parse_answer(exchange.response)
     assert isinstance(answer, Answer), "only answers are stored as such"
@@ -66,9 +77,12 @@ def read_text(task: Task, exchange: "Exchange", demands: Demands) -> Written:
     if isinstance(pair, Reject):
         cut = Reject("truncated", pair.detail) if answer.finish_reason == "length" else pair
         return Written(text=answer.text, rejects=(cut,))
+    solved_again = checks.solver is not None and checks.solver.concerns(pair, task.discipline)
     found = measure(pair, task.given.snippet, answer.finish_reason)
-    unmet = tuple(demands.rejects(found, task.prompt.language))
-    return Written(text=pair.text, rejects=unmet, pair=pair, measures=found)
+    unmet = checks.demands.rejects(found, task.prompt.language)
+    if solved_again:  # a new number is a result, and whether it is right is told by other solutions
+        unmet = [reject for reject in unmet if reject.reason != NUMBER]
+    return Written(text=pair.text, rejects=tuple(unmet), pair=pair, measures=found, solved_again=solved_again)
 
 
 def judgement_of(task: Task, written: Written, checks: Checks) -> ChatRequest | None:
@@ -79,8 +93,15 @@ def judgement_of(task: Task, written: Written, checks: Checks) -> ChatRequest | 
     return judge_request(checks.judge, task.given.snippet, pair)
 
 
+def solutions_of(written: Written, checks: Checks) -> tuple[ChatRequest, ...]:
+    """Return the requests for other solutions of the problem of a text, none when it is not to be solved again."""
+    if checks.solver is None or written.pair is None or written.rejects or not written.solved_again:
+        return ()
+    return checks.solver.requests(written.pair.problem)
+
+
 class Stream:
-    """Requests for texts, each followed by the request for its judgement as soon as it is answered."""
+    """Requests for texts, each followed by those for its judgement and other solutions as soon as it is answered."""
 
     def __init__(self, checks: Checks) -> None:
         self.checks = checks
@@ -90,14 +111,16 @@ class Stream:
         """Yield the requests for the texts of some tasks, in order."""
         for task in tasks:
             request = task.request
-            if self.checks.judge is not None:
+            if self.checks.judge or self.checks.solver:
                 self._open[request.key] = task
             yield request
 
     def follow(self, request: ChatRequest, exchange: "Exchange") -> Iterator[ChatRequest]:
         """Yield what is to be asked once a request is answered."""
         task = self._open.pop(request.key, None)
-        if task is not None:
-            judgement = judgement_of(task, read_text(task, exchange, self.checks.demands), self.checks)
-            if judgement is not None:
-                yield judgement
+        if task is None:
+            return
+        written = read_text(task, exchange, self.checks)
+        if judgement := judgement_of(task, written, self.checks):
+            yield judgement
+        yield from solutions_of(written, self.checks)

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from regraft.corpus.document import Reject
 
-Round = Literal["form", "demands", "judge", "duplicate", "program"]
+Round = Literal["form", "demands", "judge", "answer", "duplicate", "program"]
 """Checks that are made at once, in the order of the rounds; a text that a round rejects goes to no later one."""
 
 

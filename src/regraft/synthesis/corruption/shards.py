@@ -102,7 +102,7 @@ def _original(
     return Original(text=document.text, start=start, donor=solutions[donor], donor_id=found[donor][0].id)
 
 
-def next_different(rows: Sequence[int], values: Mapping[int, str]) -> dict[int, int]:
+def next_different(rows: Sequence[int], values: Mapping[int, object]) -> dict[int, int]:
     """Return for each row the first after it, in a circle, that has another value; none where all have the same."""
     following: dict[int, int] = {}
     after: int | None = None
