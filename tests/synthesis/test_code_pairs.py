@@ -1,7 +1,7 @@
 import pytest
 
 from regraft.corpus.document import Document, Reject, meta_json
-from regraft.synthesis.code_pairs import CodeDemands, CodePair, gutted, num_assertions, parse_code
+from regraft.synthesis.code_pairs import CodeDemands, CodePair, num_assertions, parse_code
 from regraft.synthesis.code_problems import Problem, ProblemFields, shots
 
 STATEMENT = "Write a function `twice` that takes a whole number and returns its double."
@@ -62,17 +62,13 @@ def test_a_cut_answer_is_truncated():
     assert [reject.reason for reject in found] == ["truncated", "too_long"]
 
 
-def test_a_gutted_solution_does_nothing():
-    program = gutted("import math\nclass A:\n    def f(self):\n        def g(): pass\n        return g\n" + SOLUTION)
-    space: dict[str, object] = {}
-    exec(program, space)
-    assert space["twice"](2) is None  # pyright: ignore[reportCallIssue]
-    assert "return g" not in program
-
-
 def test_assertions_are_counted_as_statements_and_calls():
     assert num_assertions("assert a\nself.assertEqual(a, b)\nf(a)") == 2
     assert num_assertions("assert (") == 0
+
+
+def test_an_assertion_about_nothing_does_not_count():
+    assert num_assertions("assert True\nassert 1 == 1\nassert 2 > 1, f(2)\nself.assertTrue(True)") == 0
 
 
 def document(**meta: str) -> Document:

@@ -15,11 +15,13 @@ from regraft.synthesis.judge import (
     judge_request,
     parse_judgement,
     read_judgement,
+    second_request,
 )
 from regraft.synthesis.pairs import Pair
 
 PAIR = Pair(problem="What does cron do?", solution="It runs commands at {{ fixed }} times.")
 GOOD = Judgement(grounded=4, correct=5, self_contained=3, overall=8)
+CONFIG = JudgeConfig(model="m")
 SCORES = '{"grounded": 4, "correct": 5, "self_contained": 3, "overall": 8}'
 
 
@@ -99,8 +101,8 @@ def test_what_is_no_judgement_says_why(text: str, reason: str):
 
 
 def test_a_stored_answer_is_read():
-    assert read_judgement(exchange(SCORES, "length")) == GOOD
-    assert read_judgement(dataclasses.replace(exchange(""), response=b"<html>")) == "the body is no JSON object"
+    assert read_judgement(CONFIG, exchange(SCORES, "length")) == GOOD
+    assert read_judgement(CONFIG, dataclasses.replace(exchange(""), response=b"<html>")) == "the body is no JSON object"
 
 
 @pytest.mark.parametrize("name", ["grounded", "correct", "self_contained", "overall"])
@@ -140,3 +142,27 @@ def test_configs_are_checked():
 def test_prompts_are_pinned():
     """A changed template is a new version of every request: change these on purpose only."""
     assert (JUDGE_EN.digest[:12], JUDGE_ZH.digest[:12]) == ("c1c8532c8c07", "c77b15be6438")
+
+
+def test_a_whole_object_counts_more_than_later_mentions():
+    text = f"{SCORES}\nIf improved, it would be grounded: 5, correct: 5, self-contained: 5, overall: 10"
+    assert parse_judgement(text) == GOOD
+
+
+def test_an_answer_without_scores_is_shown_to_the_judge_once():
+    request = judge_request(CONFIG, "a snippet", PAIR)
+    assert second_request(CONFIG, request, exchange(SCORES)) is None
+    again = second_request(CONFIG, request, exchange("It is fine."))
+    assert again is not None
+    assert [m.role for m in again.messages] == ["user", "assistant", "user"]
+    assert "no score grounded" in again.messages[-1].content
+    assert second_request(CONFIG, again, exchange("It is fine.")) is None
+    assert second_request(dataclasses.replace(CONFIG, repairs=False), request, exchange("It is fine.")) is None
+
+
+def test_a_schema_is_sent_where_it_is_wanted():
+    body = json.loads(judge_request(dataclasses.replace(CONFIG, structured=True), "a snippet", PAIR).body())
+    schema = body["response_format"]["json_schema"]["schema"]
+    assert next(iter(schema["properties"])) == "fault"
+    assert schema["properties"]["overall"] == {"type": "integer", "minimum": 1, "maximum": 10}
+    assert "response_format" not in json.loads(judge_request(CONFIG, "a snippet", PAIR).body())

@@ -321,18 +321,23 @@ def _checked(judge: JudgeConfig | None = None, demands: Demands | None = None) -
     return dataclasses.replace(CONFIG, checks=Checks(judge=judge, demands=demands or Demands()))
 
 
-def test_judgements_that_fail_reject(tmp_path: Path):
+def test_judgements_that_fail_reject_unless_they_are_put_right(tmp_path: Path):
     answers = iter(["no scores", None, "budget", "budget"])
 
     async def judged(body: dict[str, Any], time: int) -> web.StreamResponse:
         if body["model"] != "j":
             return await grounded(body, time)
+        if len(body["messages"]) == 3:
+            right = "grounded: 5, correct: 5, self_contained: 5, overall: 9"
+            return completion(right if body["messages"][1]["content"] == "no scores" else "budget")
         text = next(answers)
         return web.Response(status=400) if text is None else completion(text)
 
     with serving(judged) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], _checked(judge=JudgeConfig(model="j")))
-    assert sorted(r["reason"] for r in rows(artifact, "rejects")) == ["judge_unparsable"] * 3 + ["not_judged"]
+    assert sorted(r["reason"] for r in rows(artifact, "rejects")) == ["judge_unparsable"] * 2 + ["not_judged"]
+    assert len(rows(artifact, "documents")) == 1
+    assert artifact.manifest.metrics["answers"] == 4 + 3 + 3
 
 
 def test_prompts_are_dealt_within_each_discipline_and_several_to_a_snippet(tmp_path: Path):

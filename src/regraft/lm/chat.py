@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
+MAX_TOKENS = 10**9
+"""Of one answer; an endpoint that tells more, or less than none, tells nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -30,24 +33,26 @@ class ChatRequest:
     """JSON schema of the answer, for servers that keep to one (`response_format`); empty for none."""
 
     def body(self) -> bytes:
-        """Return the canonical JSON body: sorted keys, UTF-8."""
+        """Return the canonical JSON body: keys in alphabetical order but for those of the schema, UTF-8."""
         return self._body
 
     @cached_property
     def _body(self) -> bytes:
+        form: dict[str, object] = {}
+        if self.json_schema:  # not in the body where there is none: the keys of stored answers stay
+            schema = {"name": "answer", "schema": json.loads(self.json_schema), "strict": True}
+            form = {"response_format": {"json_schema": schema, "type": "json_schema"}}
         body: dict[str, object] = {
-            "model": self.model,
-            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "frequency_penalty": self.frequency_penalty,
             "max_tokens": self.max_tokens,
+            "messages": [{"content": m.content, "role": m.role} for m in self.messages],
+            "model": self.model,
+            **form,  # a server writes the fields of an answer in the order of the schema
+            "seed": self.seed,
             "temperature": self.temperature,
             "top_p": self.top_p,
-            "frequency_penalty": self.frequency_penalty,
-            "seed": self.seed,
         }
-        if self.json_schema:  # not in the body where there is none: the keys of stored answers stay
-            form = {"name": "answer", "strict": True, "schema": json.loads(self.json_schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     @cached_property
     def key(self) -> str:
@@ -95,7 +100,7 @@ def parse_answer(body: bytes) -> Answer | str:
         return "the body is no JSON object"
     match raw.get("choices"):
         case [{"message": {"content": str() as text}} as choice, *_]:
-            return Answer(text=text, finish_reason=str(choice.get("finish_reason") or ""))
+            return Answer(text=_valid(text), finish_reason=str(choice.get("finish_reason") or ""))
         case []:
             return "no choices"
         case _:
@@ -103,9 +108,11 @@ def parse_answer(body: bytes) -> Answer | str:
 
 
 def parse_usage(body: bytes) -> Usage | None:
-    """Return the usage in a raw response body, None when the endpoint does not tell."""
+    """Return the usage in a raw response body, None when the endpoint tells none that can be."""
     match (_object(body) or {}).get("usage"):
-        case {"prompt_tokens": int() as prompt, "completion_tokens": int() as completion}:
+        case {"prompt_tokens": int() as prompt, "completion_tokens": int() as completion} if (
+            0 <= prompt <= MAX_TOKENS and 0 <= completion <= MAX_TOKENS
+        ):
             return Usage(prompt_tokens=prompt, completion_tokens=completion)
         case _:
             return None
@@ -115,7 +122,12 @@ def stable_body(body: bytes) -> str:
     """Return the part of an answer that a clock, a host or a counter has no hand in: its choices and its usage."""
     raw = _object(body) or {}
     kept = {name: raw[name] for name in ("choices", "usage") if name in raw}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+    return _valid(json.dumps(kept, sort_keys=True, ensure_ascii=False))
+
+
+def _valid(text: str) -> str:
+    """Return a text in which half a surrogate pair, which JSON can say and UTF-8 cannot, is a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @lru_cache(maxsize=1)  # answer and usage are read one after the other

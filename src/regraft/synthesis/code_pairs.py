@@ -97,25 +97,26 @@ def parsed(code: str) -> ast.Module | None:
 
 
 def num_assertions(tests: str) -> int:
-    """Return how many assertions stand in a program: statements, and calls such as `self.assertEqual`."""
+    """Return how many assertions about anything stand in a program: statements, and calls of `self.assertEqual` alike.
+
+    `assert 1 == 1` is about nothing.
+    """
     tree = parsed(tests)
-    nodes = ast.walk(tree) if tree else iter(())
-    return sum(
-        isinstance(node, ast.Assert)
-        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert"))
-        for node in nodes
-    )
+    return sum(map(_asserts, ast.walk(tree))) if tree else 0
 
 
-class _Gutter(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.body = [ast.Return(value=ast.Constant(value=None))]
-        return node
+def _asserts(node: ast.AST) -> bool:
+    match node:
+        case ast.Assert(test=said):
+            return _names_something(said)
+        case ast.Call(func=ast.Attribute(attr=name), args=said) if name.startswith("assert"):
+            return any(map(_names_something, said))
+        case _:
+            return False
 
 
-def gutted(solution: str) -> str:
-    """Return a program whose functions all return None at once: tests that it passes prove nothing."""
-    return ast.unparse(ast.fix_missing_locations(_Gutter().visit(ast.parse(solution))))
+def _names_something(said: ast.expr) -> bool:
+    return any(isinstance(node, ast.Name) for node in ast.walk(said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,9 +79,10 @@ def describe(config: CodeQaConfig) -> str:
 def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     """Write the problems whose solutions pass their tests as documents, in the order of their requests.
 
-    All others are rejects, and so are seed problems that cannot be shown. A solution is run apart from the machine, and
-    its tests count only if they fail once its functions do nothing. `parents` are the seed problems that were shown;
-    what is said of `science_qa` on answers, endpoints and budget holds here too. Verdicts are kept like answers.
+    All others are rejects, and so are seed problems that cannot be shown. A solution is run apart from the machine.
+    Its tests count only if they fail once its functions return nothing, and once they return what they are given.
+    `parents` are the seed problems that were shown; what is said of `science_qa` on answers, endpoints and budget holds
+    here too. Verdicts of programs are kept until the step is done.
 
     Raises:
         ConfigError: neither an endpoint nor a generator, or both; no usable seed problem; programs cannot be run apart

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regraft.corpus.document import Reject
-from regraft.lm.chat import Answer, ChatRequest, parse_answer
-from regraft.synthesis.code_pairs import CodePair, gutted, parse_code
+from regraft.lm.chat import ChatRequest
+from regraft.synthesis.answered import UNREADABLE, answer_of
+from regraft.synthesis.code_pairs import CodePair, parse_code
 from regraft.synthesis.code_problems import Problem, drawn, shots
 from regraft.synthesis.code_qa import CodeQaConfig
 from regraft.synthesis.genres import Given
+from regraft.synthesis.mutants import mutants
 from regraft.synthesis.prompts import Example
 from regraft.synthesis.sandbox.program import Program
 from regraft.synthesis.sandbox.trials import Trials
@@ -44,31 +46,44 @@ def _task(config: CodeQaConfig, problems: Sequence[Problem], number: int) -> Cod
 
 def read_code(config: CodeQaConfig, exchange: "Exchange") -> tuple[CodePair | None, tuple[Reject, ...], str]:
     """Return the problem in an answer, every reason not to run it, and what the model wrote."""
-    answer = parse_answer(exchange.response)
-    assert isinstance(answer, Answer), "only answers are stored as such"
-    pair = parse_code(answer.text)
+    answer = answer_of(exchange, config.writer.max_tokens)
+    if isinstance(answer, str):
+        return None, (Reject("unreadable", answer),), ""
+    try:
+        pair = parse_code(answer.text)
+    except UNREADABLE as error:
+        pair = Reject("unreadable", f"{type(error).__name__}: {error}")
     if isinstance(pair, Reject):
         cut = Reject("truncated", pair.detail) if answer.finish_reason == "length" else pair
         return None, (cut,), answer.text
-    return pair, tuple(config.demands.rejects(pair, answer.finish_reason, config.prompt.language)), answer.text
+    unmet = config.demands.rejects(pair, answer.finish_reason, config.prompt.language)
+    if not unmet:
+        unmet = _unreadable(pair)
+    return pair, tuple(unmet), answer.text
 
 
-def programs(pair: CodePair) -> tuple[Program, Program]:
-    """Return a solution with its tests, and the same tests with a solution that does nothing."""
-    return (
-        Program(solution=pair.solution, tests=pair.tests),
-        Program(solution=gutted(pair.solution), tests=pair.tests),
-    )
+def _unreadable(pair: CodePair) -> list[Reject]:
+    """Return why no program can be made of a solution that is one by its syntax."""
+    try:
+        programs(pair)
+    except UNREADABLE as error:
+        return [Reject("unreadable", f"{type(error).__name__}: {error}")]
+    return []
+
+
+def programs(pair: CodePair) -> tuple[Program, ...]:
+    """Return a solution with its tests, then the same tests with solutions that solve nothing."""
+    return tuple(Program(solution=one, tests=pair.tests) for one in (pair.solution, *mutants(pair.solution)))
 
 
 def failure(pair: CodePair, trials: Trials) -> tuple[Reject, ...]:
     """Return why a solution is not shown to be right, nothing when it passes tests that can fail."""
-    whole, empty = programs(pair)
+    whole, *others = programs(pair)
     trial = trials.of(whole)
     if trial.verdict is not Verdict.PASSED:
         return (Reject(f"program_{trial.verdict}", trial.reason),)
-    if trials.of(empty).verdict is Verdict.PASSED:
-        return (Reject("tests_prove_nothing", "functions that do nothing pass them too"),)
+    if any(trials.of(other).verdict is Verdict.PASSED for other in others):
+        return (Reject("tests_prove_nothing", "functions that return nothing, or what they are given, pass them too"),)
     return ()
 
 

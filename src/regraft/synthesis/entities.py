@@ -13,7 +13,7 @@ from regraft.synthesis.pairs import without_thought
 
 MAX_LENGTH = 80
 """Characters of a name; what is longer is a sentence. Not in the paper."""
-_ITEM = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)、])\s*[*_\"“]*(.+?)[*_\"”]*\s*$")
+_ITEM = re.compile(r"(?m)^[ \t]*+(?:[-*•]|\d++[.)、])[ \t]*+[*_\"“]*+([^\n]{1,200}?)[*_\"”]*+[ \t]*+$")
 _QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 
@@ -36,7 +36,7 @@ def _names(answer: str) -> list[str]:
     try:
         listed = json.loads(answer[begin : end + 1])
         return [name for name in listed if isinstance(name, str)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return _QUOTED.findall(answer) or _ITEM.findall(answer)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from regraft.core import Artifact, ConfigError
 from regraft.corpus.document import Document, Reject
 from regraft.corpus.rows import documents
-from regraft.lm.chat import Answer, ChatRequest, parse_answer
+from regraft.lm.chat import ChatRequest
 from regraft.lm.limits import Outcome
+from regraft.synthesis.answered import answer_of
 from regraft.synthesis.draw import Draw, Item
 from regraft.synthesis.entities import pairs_of, parse_entities
 from regraft.synthesis.genres import Given
@@ -67,9 +68,9 @@ def _page(config: RelateConfig, document: Document) -> Page:
 
 def relations(config: RelateConfig, page: Page, exchange: "Exchange") -> list[Task]:
     """Return the tasks that the entities in an answer give; none when it names fewer than two."""
-    answer = parse_answer(exchange.response)
-    assert isinstance(answer, Answer), "only answers are stored as such"
-    snippet = page.snippet
+    answer, snippet = answer_of(exchange, config.writer.max_tokens), page.snippet
+    if isinstance(answer, str):
+        return []
     found = parse_entities(answer.text, snippet.text, config.max_entities)
     pairs = pairs_of(found, config.pairs_per_document, snippet.document, config.seed)
     return [_task(config, page, pair) for pair in pairs]

@@ -5,13 +5,12 @@ has bounds on memory and on processor time, and is replaced when it passes them.
 so that a busy machine gives the same verdicts.
 """
 
-import resource
-import signal
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+import json
+import subprocess
+import sys
+from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 MAX_CHARACTERS = 200
 """Of an answer that is looked at; a longer one is no final answer."""
@@ -24,7 +23,7 @@ class Equivalence:
 
     def __init__(self, max_cpu_s: float = 5.0, max_memory_bytes: int = 2 * 1024**3) -> None:
         self.max_cpu_s, self.max_memory_bytes = max_cpu_s, max_memory_bytes
-        self._worker: tuple[BaseProcess, Connection] | None = None
+        self._worker: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -41,62 +40,48 @@ class Equivalence:
         if max(len(answer), len(other)) > MAX_CHARACTERS:
             return None
         try:
-            connection = self._started()
-            connection.send((answer, other))
-            if connection.poll(WAIT_S):
-                return connection.recv()
+            worker = self._started()
+            assert worker.stdin is not None
+            print(json.dumps([answer, other]), file=worker.stdin, flush=True)
+            return self._said(worker)
         except (EOFError, OSError):
-            pass
-        self._stop()
-        return None
+            self._stop()
+            return None
 
-    def _started(self) -> Connection:
-        """Return the connection to a process that is ready.
+    def _started(self) -> "subprocess.Popen[str]":
+        """Return a process that is ready.
 
         Raises:
             EOFError: it ended while it started.
         """
         if self._worker is None:
-            context = get_context("spawn")
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self.max_cpu_s, self.max_memory_bytes), daemon=True)
-            process.start()
-            theirs.close()
-            self._worker = (process, ours)
-            if not ours.poll(WAIT_S) or ours.recv() != "ready":
-                raise EOFError
-        return self._worker[1]
+            command = [sys.executable, "-m", "regraft.synthesis.comparisons"]
+            self._worker = subprocess.Popen(
+                [*command, str(self.max_cpu_s), str(self.max_memory_bytes)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            self._said(self._worker)
+        return self._worker
+
+    def _said(self, worker: "subprocess.Popen[str]") -> bool | None:
+        """Return what the process says next.
+
+        Raises:
+            EOFError: it ended, or says nothing.
+        """
+        assert worker.stdout is not None
+        with DefaultSelector() as selector:
+            selector.register(worker.stdout, EVENT_READ)
+            line = worker.stdout.readline() if selector.select(WAIT_S) else ""
+        if not line:
+            raise EOFError
+        return json.loads(line)
 
     def _stop(self) -> None:
         if self._worker is not None:
-            process, connection = self._worker
-            process.kill()
-            process.join()
-            connection.close()
+            self._worker.kill()
+            self._worker.communicate()
             self._worker = None
-
-
-def _serve(connection: Connection, max_cpu_s: float, max_memory_bytes: int) -> None:
-    """Compare what comes in until the other end is closed."""
-    import logging
-
-    logging.disable(logging.ERROR)  # that it has no timeout of its own is meant
-    from math_verify import LatexExtractionConfig, parse, verify  # pyright: ignore[reportMissingTypeStubs]
-
-    def read(answer: str) -> list[Any]:
-        # as LaTeX only: for plain expressions the library calls Python's own evaluation
-        return parse(f"${answer}$", extraction_config=[LatexExtractionConfig()], parsing_timeout=0)
-
-    resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
-    connection.send("ready")
-    while True:
-        try:
-            given = connection.recv()
-        except EOFError:
-            return
-        signal.setitimer(signal.ITIMER_PROF, max_cpu_s)  # its signal, which nothing handles, ends the process
-        answer, other = map(read, given)
-        known = bool(answer and other)
-        equal = known and (verify(answer, other, timeout_seconds=None) or verify(other, answer, timeout_seconds=None))
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        connection.send(bool(equal) if known else None)

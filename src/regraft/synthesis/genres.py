@@ -146,12 +146,12 @@ class Relation:
 _QUESTION = heading("question|q|问题|问")
 _ANSWER = heading("answer|a|回答|答案|答")
 _IN_LINE = re.compile(r"(?i)(?<=[?？])[ \t]*(?=[*_]*(?:a|answer|答案|回答|答)[*_]*[ \t]*[:：])")
-_ASKS = re.compile(r"[ \t]*(?:[#>*_\-]+[ \t]*)*(?:\d+[.)、][ \t]*)?(?P<question>\S.{3,300}?[?？])[*_ \t]*")
+_ASKS = re.compile(r"[ \t#>*_\-]*+(?:\d++[.)、][ \t]*+)?(?P<question>\S.{3,300}?[?？])[*_ \t]*+")
 _HAN_NUMBERS = "一二三四五六七八九十"
 _STEP = re.compile(
-    rf"(?im)^[ \t]*(?:[#*_\-]+[ \t]*)*(?:(?:step[ \t]+)?(\d+)[*_]*[.):：、]|第[ \t]*(\d+|[{_HAN_NUMBERS}])[ \t]*步)"
+    rf"(?im)^[ \t#*_\-]*+(?:(?:step[ \t]++)?(\d{{1,3}})[*_]*+[.):：、]|第[ \t]*+(\d{{1,3}}|[{_HAN_NUMBERS}])[ \t]*+步)"
 )
-_RULE = re.compile(r"\|?(?:\s*:?-{2,}:?\s*\|)+(?:\s*:?-{2,}:?\s*)?")
+_RULE = re.compile(r"\|?(?:\s*+:?-{2,}+:?\s*+\|)++(?:\s*+:?-{2,}+:?\s*+)?")
 
 
 def parse_faq(text: str) -> list[Pair]:

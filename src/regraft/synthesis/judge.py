@@ -5,15 +5,18 @@ scores. Another parser or another bar asks for nothing again.
 """
 
 import hashlib
+import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
-from regraft.lm.chat import ChatRequest, Message, parse_answer
+from regraft.lm.chat import ChatRequest, Message
+from regraft.lm.structured import read_object, repair_request
+from regraft.synthesis.answered import answer_of
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.rendering import rendered
 
@@ -21,12 +24,30 @@ if TYPE_CHECKING:
     from regraft.lm.responses import Exchange
 
 _FOLDER = Path(__file__).with_name("prompt_templates")
-RANGES = {"grounded": (0, 5), "correct": (0, 5), "self_contained": (0, 5), "overall": (1, 10)}
+RANGES: dict[str, tuple[int, int]] = {
+    "grounded": (0, 5),
+    "correct": (0, 5),
+    "self_contained": (0, 5),
+    "overall": (1, 10),
+}
 """Score -> least and most.
 
 Source: 1 to 10 for the whole as in synthetic-data-kit, whose judge does not see the source; the rest is not in the
 paper, which reports no judge.
 """
+
+_SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {
+            "fault": {"type": "string"},
+            **{name: {"type": "integer", "minimum": least, "maximum": most} for name, (least, most) in RANGES.items()},
+        },
+        "required": ["fault", *RANGES],
+        "additionalProperties": False,
+    }
+)
+"""The worst fault comes first, as in the prompt: what is written before a score is what it rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +126,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeConfig:
-    """Who judges and how. Of this, `bar` alone is no part of a request."""
+    """Who judges and how. Of this, `bar` and `repairs` are no part of a request."""
 
     model: str
     """The GGUF file inside the judge's input; without such an input, what the endpoint calls the model."""
@@ -114,6 +135,10 @@ class JudgeConfig:
     temperature: float = 0.0
     seed: int = 0
     bar: Bar = Bar()
+    structured: bool = False
+    """Ask the server to keep the answer to a JSON schema (`response_format`), where it can: vLLM, llama.cpp, OpenAI."""
+    repairs: bool = True
+    """Whether an answer without scores is shown to the judge once, to be put right."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -131,34 +156,52 @@ def judge_request(config: JudgeConfig, snippet: str, pair: Pair) -> ChatRequest:
         max_tokens=config.max_tokens,
         temperature=config.temperature,
         seed=config.seed,
+        json_schema=_SCHEMA if config.structured else "",
     )
 
 
-def read_judgement(exchange: "Exchange") -> Judgement | str:
+def second_request(config: JudgeConfig, request: ChatRequest, exchange: "Exchange") -> ChatRequest | None:
+    """Return the request for a judgement in a form that can be read; None when the first one could be read."""
+    answer, judgement = answer_of(exchange, config.max_tokens), read_judgement(config, exchange)
+    if not config.repairs or isinstance(answer, str) or isinstance(judgement, Judgement):
+        return None
+    return repair_request(request, answer.text, judgement)
+
+
+def read_judgement(config: JudgeConfig, exchange: "Exchange") -> Judgement | str:
     """Return the scores that a stored answer gives, or why it gives none."""
-    answer = parse_answer(exchange.response)
+    answer = answer_of(exchange, config.max_tokens)
     return answer if isinstance(answer, str) else parse_judgement(answer.text)
 
 
 def parse_judgement(text: str) -> Judgement | str:
     """Return the scores in what a model wrote, or why there are none.
 
-    They may stand in JSON, be it broken, fenced or cut, or in lines such as `**Self-contained**: 4/5`. The last
-    mention of a score counts, since a model may repeat the question before it answers.
+    The first JSON object with all of them counts; else they may stand in a broken or cut one, or in lines such as
+    `**Self-contained**: 4/5`, of which the last count, since a model may repeat the question before it answers.
     """
+    found = read_object(text, RANGES)
+    mentions = _mentions(text) if isinstance(found, str) else {name: str(found[name]) for name in RANGES}
     scores: dict[str, float] = {}
-    for field in fields(Judgement):
-        found = _score(field.name).findall(text)
-        if not found:
-            return f"no score {field.name}"
-        value, (least, most) = float(found[-1]), RANGES[field.name]
-        if not least <= value <= most:
-            return f"{field.name} is {found[-1]}, not {least} to {most}"
-        scores[field.name] = value
+    for name, (least, most) in RANGES.items():
+        mention = mentions.get(name, "")
+        if not _NUMBER.fullmatch(mention):
+            return f"no score {name}"
+        if not least <= float(mention) <= most:
+            return f"{name} is {mention}, not {least} to {most}"
+        scores[name] = float(mention)
     return Judgement(**scores)
+
+
+def _mentions(text: str) -> dict[str, str]:
+    """Return the last mention of each score."""
+    return {name: found[-1] for name in RANGES if (found := _score(name).findall(text))}
+
+
+_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?")
 
 
 @cache
 def _score(name: str) -> "re.Pattern[str]":
     spelled = name.replace("_", "[-_ ]?")
-    return re.compile(rf"(?i)\b{spelled}\b[\"'”*_` ]*[:：=][\"'“*_` ]*(-?\d+(?:\.\d+)?)(?![\d-]|\.\d)")
+    return re.compile(rf"(?i)\b{spelled}\b[\"'”*_` ]*[:：=][\"'“*_` ]*(-?\d{{1,9}}(?:\.\d{{1,9}})?)(?![\d-]|\.\d)")

@@ -56,10 +56,21 @@ def _stem(word: str) -> str:
 
 
 def foreign_numbers(answer: str, *grounds: str) -> list[str]:
-    """Return the numbers of `answer` that stand nowhere in `grounds`, numbers of steps at a line's begin left out."""
-    without_steps = re.sub(r"(?m)^\s*(?:step\s+)?\d+[.):]\s", " ", answer, flags=re.IGNORECASE)
-    known = {number for ground in grounds for number in _NUMBER.findall(ground)}
-    return [number for number in _NUMBER.findall(without_steps) if number not in known]
+    """Return the numbers of `answer` that stand nowhere in `grounds`, numbers of steps at a line's begin left out.
+
+    1,000 is 1000.
+    """
+    without_steps = _STEP.sub(" ", answer)
+    known = {_plain(number) for ground in grounds for number in _NUMBER.findall(ground)}
+    return [number for number in _NUMBER.findall(without_steps) if _plain(number) not in known]
+
+
+_STEP = re.compile(r"(?im)^[ \t]*+(?:step[ \t]++)?\d++[.):]\s")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+def _plain(number: str) -> str:
+    return _THOUSANDS.sub("", number)
 
 
 _SOURCE = r"(?:text|passage|snippet|excerpt|paragraph)"
@@ -84,14 +95,22 @@ def reference_to_source(text: str) -> str:
     return found[0] if found else ""
 
 
+_VERBS_EN = (
+    "explain|describe|discuss|compare|calculate|compute|find|determine|estimate|evaluate|prove|show|derive|solve|list"
+    "|name|state|define|give|write|identify|design|implement|sketch|simplify|justify|verify|suggest|propose"
+    "|analy[sz]e|summari[sz]e|outline"
+)
+_VERBS_ZH = (
+    "求|计算(?!机)|证明|解释|说明|描述|[简阐论]述|列[举出]|比较|分析|推导|判断|确定|估[计算]|[写给指画得]出|讨论"
+    "|设计|试"
+)
 _ASKS = re.compile(
-    r"""(?xi)
+    rf"""(?xi)
     [?？]
-    | \b(?:what|why|how|which|who|when|where|whether|explain|describe|discuss|compare|calculate|compute|find|determine
-        |estimate|evaluate|prove|show|derive|solve|list|name|state|define|give|write|identify|design|implement|sketch
-        |simplify|justify|verify|suggest|propose|analy[sz]e|summari[sz]e|outline)\b
-    | 什么|为何|如何|怎[么样]|哪|多少|几|是否|吗
-    | 求|计算|证明|解释|说明|描述|[简阐论]述|列[举出]|比较|分析|推导|判断|确定|估[计算]|[写给指画得]出|讨论|设计|试
+    | (?:\A|[.!:;]\s)\W{{0,8}}+(?:\d++[.)]\s)?(?:what|why|how|which|who|when|where|whether)\b
+    | (?:\A|[.!:;,]\s|\n|\b(?:please|to|and|then|you)\s)\W{{0,8}}+(?:\d++[.)]\s)?(?:{_VERBS_EN})\b
+    | 什么|为何|如何|怎[么样]|哪|多少|第几|几[个种次年天位条倍]|是否|吗
+    | (?:\A|[，。；：、！\s,;:]|请|并|试|能否)(?:{_VERBS_ZH})
     """
 )
 

@@ -1,11 +1,12 @@
 """A problem and its solution: read out of what a model wrote, and put back together as ordinary text."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-_DECORATION = r"[ \t]*(?:[#>*_\[【\-]+[ \t]*)*"
-_HEAD = r"(?:\d+[.)、][ \t]*)?"
-_AFTER = r"[ \t]*(?:\d+)?[*_\]】]*[ \t]*(?:[:：][*_]*|(?=\n)|$|(?<=[\]】]))[ \t]*"
+_DECORATION = r"[ \t#>*_\[【\-]*+"  # possessive, as all that repeats here: a line of a million dashes is read once
+_HEAD = r"(?:\d++[.)、][ \t]*+)?"
+_AFTER = r"[ \t]*+(?:\d++)?[*_\]】]*+[ \t]*+(?:[:：][*_]*+|(?=\n)|$|(?<=[\]】]))[ \t]*+"
 
 
 def heading(names: str) -> "re.Pattern[str]":
@@ -16,8 +17,9 @@ def heading(names: str) -> "re.Pattern[str]":
 _IN_LINE = re.compile(
     r"(?:(?<=[^\d\s][.。”\")])|(?<=[?!？！]))[ \t]+(?=[*_]*(?:Solution|Answer|解答|答案)[*_]*[ \t]*[:：])"
 )
-_PROBLEM = heading("problem|question|q|exercise|问题|题目|题")
-_SOLUTION = heading("solution|answer|a|解答|答案|解")
+_PROBLEM = (heading("problem|question|exercise|问题|题目"), heading("q|题"))
+_SOLUTION = (heading("solution|answer|解答|答案"), heading("a|解"))
+"""Each with what counts where the first is not there: `A:` may be one of several options."""
 _THOUGHT = re.compile(r"(?s)\A\s*<think>.*?(?:</think>|\Z)")
 _PREAMBLE = re.compile(
     r"(?i)\A(?:sure|certainly|of course|okay|here(?:'s|’s| is| are)|below (?:is|are)|好的|当然|以下是|下面是)"
@@ -56,18 +58,26 @@ def parse_pair(text: str) -> Pair | str:
     called Question and Answer. Text before the problem is dropped; a second pair and what follows it too.
     """
     text = _IN_LINE.sub("\n", without_thought(text))
-    solution = _SOLUTION.search(text)
+    solution = _first(_SOLUTION, text)
     if solution is None:
         return "no section Solution"
-    problem = _PROBLEM.search(text, 0, solution.start())
+    problem = _first(_PROBLEM, text, 0, solution.start())
     if problem is None:
         return "no section Problem"
-    following = _PROBLEM.search(text, solution.end())
+    following = problem.re.search(text, solution.end())
     end = following.start() if following else len(text)
     pair = Pair(problem=_clean(text[problem.end() : solution.start()]), solution=_clean(text[solution.end() : end]))
     if not pair.problem or not pair.solution:
         return f"section {'Solution' if pair.problem else 'Problem'} is empty"
     return pair
+
+
+def _first(
+    headings: "Iterable[re.Pattern[str]]", text: str, start: int = 0, end: int | None = None
+) -> "re.Match[str] | None":
+    """Return where the first of some headings that stands in a text does so."""
+    end = len(text) if end is None else end
+    return next(filter(None, (one.search(text, start, end) for one in headings)), None)
 
 
 def plain(text: str) -> str:
@@ -84,5 +94,5 @@ def without_thought(text: str) -> str:
 
 def _clean(section: str) -> str:
     """Cut what is no text at the ends: blank lines, rules, emphasis that has only one end."""
-    section = re.sub(r"(?m)^\s*(?:-{3,}|\*{3,}|={3,})\s*$", "", section).strip()
+    section = re.sub(r"(?m)^[ \t]*+(?:-{3,}+|\*{3,}+|={3,}+)[ \t]*+$", "", section).strip()
     return section if section.count("**") % 2 == 0 else section.strip("*").strip()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
-from regraft.lm.chat import Answer, ChatRequest, Message, parse_answer
+from regraft.lm.chat import ChatRequest, Message
+from regraft.synthesis.answered import answer_of
 from regraft.synthesis.answers import Same, final_answer
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.rendering import rendered
@@ -105,7 +106,7 @@ class SolverConfig:
 
     def reject(self, solution: str, others: "list[Exchange]", same: Same) -> Reject | None:
         """Return why stored solutions do not bear out a solution's answer, None when they do."""
-        found, answers = final_answer(solution), [final_answer(_text(other)) for other in others]
+        found, answers = final_answer(solution), [final_answer(self._text(other)) for other in others]
         verdicts = [same(found, answer) for answer in answers if answer]
         agreeing, differing = verdicts.count(True), verdicts.count(False)
         if agreeing >= self.min_agreeing and agreeing > differing:
@@ -113,7 +114,6 @@ class SolverConfig:
         detail = f"{found}: {agreeing} agree, {differing} differ, of {len(answers)}"
         return Reject("answer_not_found_again", detail)
 
-
-def _text(exchange: "Exchange") -> str:
-    answer = parse_answer(exchange.response)
-    return answer.text if isinstance(answer, Answer) else ""
+    def _text(self, exchange: "Exchange") -> str:
+        answer = answer_of(exchange, self.max_tokens)
+        return "" if isinstance(answer, str) else answer.text

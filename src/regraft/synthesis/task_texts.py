@@ -10,7 +10,7 @@ from regraft.lm.chat import ChatRequest
 from regraft.lm.limits import Outcome
 from regraft.synthesis.equivalence import Equivalence
 from regraft.synthesis.halves import START
-from regraft.synthesis.judge import Judgement, read_judgement
+from regraft.synthesis.judge import Judgement, read_judgement, second_request
 from regraft.synthesis.measures import Seen
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.solver import SolverConfig
@@ -82,7 +82,10 @@ class TaskTexts:
         exchange = self._writer.answer(request)
         if exchange is None:
             return (self._missing("not_judged", request),), {}
-        judgement = read_judgement(exchange)
+        judgement = read_judgement(judge, exchange)
+        if again := second_request(judge, request, exchange):
+            repaired = self._writer.answer(again)
+            judgement = read_judgement(judge, repaired) if repaired else judgement
         if isinstance(judgement, Judgement):
             rejects, scores = judge.bar.rejects(judgement), judgement.meta()
         else:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from regraft.corpus.document import Reject
-from regraft.lm.chat import Answer, ChatRequest, parse_answer
+from regraft.lm.chat import ChatRequest
+from regraft.synthesis.answered import UNREADABLE, answer_of
 from regraft.synthesis.genres import Given
-from regraft.synthesis.judge import JudgeConfig, judge_request
+from regraft.synthesis.judge import JudgeConfig, judge_request, second_request
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.prompts import Prompt
 from regraft.synthesis.solver import SolverConfig
@@ -71,9 +72,13 @@ class Written:
 
 def read_text(task: Task, exchange: "Exchange", checks: Checks) -> Written:
     """Return what an answer makes of a task: a function of the stored bytes."""
-    answer = parse_answer(exchange.response)
-    assert isinstance(answer, Answer), "only answers are stored as such"
-    pair = task.prompt.genre.read(answer.text, task.given)
+    answer = answer_of(exchange, task.writer.max_tokens)
+    if isinstance(answer, str):
+        return Written(text="", rejects=(Reject("unreadable", answer),))
+    try:
+        pair = task.prompt.genre.read(answer.text, task.given)
+    except UNREADABLE as error:
+        pair = Reject("unreadable", f"{type(error).__name__}: {error}")
     if isinstance(pair, Reject):
         cut = Reject("truncated", pair.detail) if answer.finish_reason == "length" else pair
         return Written(text=answer.text, rejects=(cut,))
@@ -106,6 +111,7 @@ class Stream:
     def __init__(self, checks: Checks) -> None:
         self.checks = checks
         self._open: dict[str, Task] = {}
+        self._judging: set[str] = set()
 
     def requests(self, tasks: Iterable[Task]) -> Iterator[ChatRequest]:
         """Yield the requests for the texts of some tasks, in order."""
@@ -117,10 +123,13 @@ class Stream:
 
     def follow(self, request: ChatRequest, exchange: "Exchange") -> Iterator[ChatRequest]:
         """Yield what is to be asked once a request is answered."""
-        task = self._open.pop(request.key, None)
-        if task is None:
-            return
-        written = read_text(task, exchange, self.checks)
-        if judgement := judgement_of(task, written, self.checks):
-            yield judgement
-        yield from solutions_of(written, self.checks)
+        if (task := self._open.pop(request.key, None)) is not None:
+            written = read_text(task, exchange, self.checks)
+            if judgement := judgement_of(task, written, self.checks):
+                self._judging.add(judgement.key)
+                yield judgement
+            yield from solutions_of(written, self.checks)
+        elif request.key in self._judging and self.checks.judge:
+            self._judging.remove(request.key)
+            if again := second_request(self.checks.judge, request, exchange):
+                yield again

@@ -14,6 +14,8 @@ from regraft.synthesis.measures import STOP_WORDS, ngrams, words
 
 MAX_SCORE = 4.0
 """A score is cut to this, up and down; not in the paper."""
+MIN_TEMPERATURE = 0.05
+"""Below, the weakest topic would be all that is drawn, and weights no numbers any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +34,10 @@ class Weakness:
     """How many questions of the average failure rate are added to those that are like a snippet."""
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and self.prior > 0 and 0 <= self.floor <= 1):
+        if not (self.temperature >= MIN_TEMPERATURE and self.prior > 0 and 0 <= self.floor <= 1):
             raise ConfigError(
-                f"weakness: temperature {self.temperature}, prior {self.prior} and floor {self.floor}; give positive "
-                "numbers and a floor from 0 to 1."
+                f"weakness: temperature {self.temperature}, prior {self.prior} and floor {self.floor}; give a "
+                f"temperature of {MIN_TEMPERATURE} or more, a positive prior and a floor from 0 to 1."
             )
 
     def weight(self, score: float) -> float:
