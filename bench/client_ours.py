@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bench.peers.spent import Spent
-from regraft.core import TIMING, Execution, RawFiles, Store, open_artifact, run
+from regraft.core import TIMING, Asking, Execution, RawFiles, Store, open_artifact, run
 from regraft.corpus import tables
 from regraft.corpus.ingest import IngestConfig, ingest
 from regraft.corpus.jsonlines import JsonLines
@@ -73,7 +73,7 @@ def staged(given: argparse.Namespace) -> None:
     docs = ingest.step(
         "docs", IngestConfig(source="bench", reader=JsonLines(id="id", language="language"), files=files)
     )
-    execution = Execution(endpoint=f"{given.server}/v1", cache=given.out / "cache")
+    execution = Execution(asking=Asking(endpoints=(f"{given.server}/v1",)), cache=given.out / "cache")
     run([docs], store, execution)
     config = ScienceQaConfig(
         writer=WriterConfig(model="m"),

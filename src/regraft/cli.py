@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from regraft.core import ConfigError, Execution, Planned, RegraftError, Run, Store
+from regraft.core import Asking, ConfigError, Execution, Planned, RegraftError, Run, Store
 
 app = App(
     name="regraft",
@@ -40,8 +40,22 @@ class Means:
     """Processes or threads a step may use."""
     engine: Literal["native", "ray"] = Execution().engine
     """Where dataflow runs."""
-    endpoint: str = Execution().endpoint
-    """OpenAI-compatible base URL to generate with; empty starts a server of our own on this machine."""
+    endpoint: tuple[str, ...] = Asking().endpoints
+    """OpenAI-compatible base URL to generate with; several serve the same model. None starts a server of our own."""
+    concurrency: int = Asking().concurrency
+    """Requests in flight at endpoints, at most."""
+    requests_per_minute: float = Asking().requests_per_minute
+    """To endpoints, at most; 0 for no limit."""
+    tokens_per_minute: float = Asking().tokens_per_minute
+    """To and from endpoints, at most; 0 for no limit."""
+    request_timeout: float = Asking().timeout_s
+    """Seconds for one answer of an endpoint."""
+    prompt_price: float | None = Asking().prompt_price
+    """What an endpoint charges for a million tokens of prompts, in any currency."""
+    completion_price: float | None = Asking().completion_price
+    """What it charges for a million tokens of answers."""
+    budget_money: float = Asking().budget_money
+    """What a step may spend, in that currency; what is left undone then goes on with a larger sum. 0 for no limit."""
     checkpoint_seconds: float = Execution().checkpoint_seconds
     """How often a long training saves what it needs to continue."""
     launcher: str = Execution().launcher
@@ -58,7 +72,7 @@ class Means:
     """Sequences that go through the model at once in training, in each process."""
     tracker: tuple[str, ...] = Execution().trackers
     """Where training also tells its figures: tensorboard, wandb, trackio. May be given several times."""
-    provider_batches: bool = Execution().provider_batches
+    provider_batches: bool = Asking().provider_batches
     """Ask the endpoint through its batch API (OpenAI format): cheaper, answers within a day."""
     unsafe_code: bool = Execution().unsafe_code
     """Run code that a model wrote also where it cannot be kept apart from this machine."""
@@ -72,12 +86,26 @@ class Means:
             )
 
     @property
+    def asking(self) -> Asking:
+        return Asking(
+            endpoints=self.endpoint,
+            concurrency=self.concurrency,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            timeout_s=self.request_timeout,
+            prompt_price=self.prompt_price,
+            completion_price=self.completion_price,
+            budget_money=self.budget_money,
+            provider_batches=self.provider_batches,
+        )
+
+    @property
     def execution(self) -> Execution:
         return Execution(
             device=self.device,
             workers=self.workers,
             engine=self.engine,
-            endpoint=self.endpoint,
+            asking=self.asking,
             data_root=self.data,
             cache=self.cache,
             checkpoint_seconds=self.checkpoint_seconds,
@@ -89,7 +117,6 @@ class Means:
             sequences_per_batch=self.sequences_per_batch,
             trackers=self.tracker,
             tracking=Store(self.store).reports / "tracking",
-            provider_batches=self.provider_batches,
             unsafe_code=self.unsafe_code,
         )
 

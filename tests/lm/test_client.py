@@ -157,7 +157,7 @@ def test_what_would_meet_every_request_stops_the_run_at_once(store: ResponseStor
 
     with serving(refuse) as (endpoint, server):
         outcomes = generate(numbered(30), endpoint, store, dataclasses.replace(QUICK, concurrency=1))
-    assert sorted(endings(outcomes)) == ["failed"] + ["stopped"] * 29
+    assert endings(outcomes) == ["stopped"] * 30
     assert {outcome.reason for outcome in outcomes.values()} == {f"HTTP {status}: no such thing"}
     assert server.seen == {"q000": 1}
 
@@ -467,7 +467,7 @@ def test_a_budget_in_money_holds(store: ResponseStore):
     with serving(echo) as (endpoint, _):
         outcomes = generate(requests, endpoint, store, limits)
     assert price.of(store.spent()) <= budget
-    assert [outcomes[r.key].ending for r in requests] == ["stored"] * 7 + ["budget"] * 23
+    assert [outcomes[r.key].ending for r in requests] == ["stored"] * 7 + ["money"] * 23
 
 
 def test_money_without_a_price_is_refused():
@@ -496,3 +496,78 @@ def test_rates_are_kept(store: ResponseStore, rate: str, fewest_seconds: float):
     with serving(echo) as (endpoint, _):
         generate(numbered(21), endpoint, store, limits)  # 10 a second, of which a second's worth at once
     assert time.monotonic() - started >= fewest_seconds
+
+
+def test_a_rate_binds_retries_too(store: ResponseStore):
+    came: list[float] = []
+
+    async def fails_first(body: dict[str, Any], number: int) -> web.StreamResponse:
+        came.append(time.monotonic())
+        return web.Response(status=500) if number == 1 else await echo(body, number)
+
+    limits = dataclasses.replace(QUICK, requests_per_minute=1200.0)  # 20 a second, of which a second's worth at once
+    with serving(fails_first) as (endpoint, _):
+        outcomes = generate(numbered(25), endpoint, store, limits)
+    assert endings(outcomes) == ["stored"] * 25
+    assert len(came) == 50
+    assert came[-1] - came[0] >= (50 - 20 - 1) / 20
+
+
+def test_refusals_that_come_before_slow_answers_stop_nothing(store: ResponseStore):
+    async def refuse_some(body: dict[str, Any], number: int) -> web.StreamResponse:
+        if int(body["messages"][0]["content"][1:]) % 4 == 0:
+            return web.Response(status=400)
+        await asyncio.sleep(0.3)
+        return await echo(body, number)
+
+    limits = dataclasses.replace(QUICK, concurrency=64)
+    with serving(refuse_some) as (endpoint, _):
+        outcomes = generate(numbered(120), endpoint, store, limits)
+        assert (endings(outcomes).count("refused"), store.num_answers()) == (30, 90)
+        again = generate(numbered(160), endpoint, store, dataclasses.replace(limits, concurrency=1))
+    assert (endings(again).count("refused"), store.num_answers()) == (40, 120)
+
+
+def test_an_endpoint_that_refuses_everything_is_stopped_early(store: ResponseStore):
+    async def refuse(body: dict[str, Any], number: int) -> web.StreamResponse:
+        return web.Response(status=400, text="no such model")
+
+    with serving(refuse) as (endpoint, server):
+        outcomes = generate(numbered(500), endpoint, store, dataclasses.replace(QUICK, concurrency=4))
+    assert len(server.seen) < 30
+    assert "no such model" in outcomes[numbered(500)[-1].key].reason
+
+
+@pytest.mark.parametrize("usage", [-1_000_000, 10**19, 9 * 10**18, True, "7"])
+def test_usage_that_cannot_be_counts_as_not_told(store: ResponseStore, usage: object):
+    async def lie(body: dict[str, Any], number: int) -> web.StreamResponse:
+        choice = {"message": {"content": "a"}, "finish_reason": "stop"}
+        return web.json_response({"choices": [choice], "usage": {"prompt_tokens": usage, "completion_tokens": 1}})
+
+    requests = numbered(3)
+    with serving(lie) as (endpoint, _):
+        assert endings(generate(requests, endpoint, store, QUICK)) == ["stored"] * 3
+    told = store.find(requests[0].key)
+    assert told is not None
+    assert not told.metered
+    assert store.spent_tokens() == 3 * requests[0].most.tokens
+
+
+def test_an_error_that_comes_with_status_200_is_one(store: ResponseStore):
+    async def route(body: dict[str, Any], number: int) -> web.StreamResponse:
+        busy = {"error": {"code": 429, "message": "busy"}}
+        return web.json_response(busy) if number == 1 else await echo(body, number)
+
+    with serving(route) as (endpoint, server):
+        assert endings(generate(numbered(2), endpoint, store, QUICK)) == ["stored"] * 2
+    assert server.seen == {"q000": 2, "q001": 2}
+    assert store.spent_tokens() == 60
+
+
+@pytest.mark.parametrize("key", ["s3cret\n", "s3 cret", "s\u20ac"])
+def test_a_key_that_can_be_none_is_refused_and_not_quoted(key: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REGRAFT_TEST_KEY", key)
+    keyed = Endpoint(base_urls=("http://127.0.0.1:9/v1",), key_variable="REGRAFT_TEST_KEY")
+    with pytest.raises(ConfigError, match="REGRAFT_TEST_KEY") as caught:
+        keyed.headers()
+    assert key.strip() not in str(caught.value)

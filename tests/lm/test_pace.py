@@ -56,7 +56,7 @@ def test_no_more_enter_than_are_allowed_until_one_leaves() -> None:
 
 
 def test_what_the_endpoint_asks_for_is_waited_within_our_bound() -> None:
-    found = Pace(Limits(max_backoff_s=5), Change())
+    found = Pace(Limits(max_retry_after_s=5), Change())
     found.heed(False, 1e9, time.monotonic())
     assert 4 < found.wait_s <= 5
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from regraft.core import Artifact, ConfigError, Execution, RawFiles, StepFailed, Store, open_artifact, run
+from regraft.core import Artifact, Asking, ConfigError, Execution, RawFiles, StepFailed, Store, open_artifact, run
 from regraft.corpus import tables
 from regraft.corpus.ingest import IngestConfig, JsonLines, ingest
 from regraft.lm.responses import ResponseStore
@@ -69,14 +69,15 @@ async def programmer(body: dict[str, Any], num_seen: int) -> web.StreamResponse:
     return completion(ANSWERS[body["seed"] // 6 % len(ANSWERS)])
 
 
-def made(root: Path, endpoint: str, config: CodeQaConfig = CONFIG, execution: Execution | None = None) -> Artifact:
+def made(root: Path, endpoint: str, config: CodeQaConfig = CONFIG, means: Execution | None = None) -> Artifact:
     (root / "raw").mkdir(parents=True, exist_ok=True)
     (root / "raw/problems.jsonl").write_text("".join(json.dumps(seed) + "\n" for seed in SEEDS))
     files = RawFiles(root=str(root / "raw"))
     problems = ingest.step("problems", IngestConfig(source="leetcode", reader=READER, language="en", files=files))
     store, step = Store(root / "store"), code_qa.step("qa", config, problems=problems)
-    means = execution or Execution(cache=root / "cache", unsafe_code=True)  # what is run here means no harm
-    return open_artifact(store.path(run([step], store, dataclasses.replace(means, endpoint=endpoint)).steps["qa"]))
+    given = means or Execution(cache=root / "cache", unsafe_code=True)  # what is run here means no harm
+    execution = dataclasses.replace(given, asking=Asking(endpoints=(endpoint,)))
+    return open_artifact(store.path(run([step], store, execution).steps["qa"]))
 
 
 def rows(artifact: Artifact, name: str) -> list[dict[str, Any]]:
@@ -227,7 +228,7 @@ def test_without_isolation_it_refuses(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("regraft.synthesis.sandbox.choice.choose_isolation", none)
     with pytest.raises(StepFailed, match="--unsafe-code"):
-        made(tmp_path, "http://127.0.0.1:9/v1", execution=Execution(cache=tmp_path / "cache"))
+        made(tmp_path, "http://127.0.0.1:9/v1", means=Execution(cache=tmp_path / "cache"))
 
 
 def test_no_usable_seed_problem_is_an_error(tmp_path: Path):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from regraft.core import Artifact, ConfigError, Execution, StepFailed, Store, open_artifact, run
+from regraft.core import Artifact, Asking, ConfigError, Execution, StepFailed, Store, open_artifact, run
 from regraft.corpus import tables
 from regraft.synthesis.entities import pairs_of, parse_entities
 from regraft.synthesis.relate_entities import RelateConfig, relate_entities
@@ -34,7 +34,7 @@ async def knowing(body: dict[str, Any], time: int) -> web.StreamResponse:
 
 def made(store: Store, endpoint: str, config: RelateConfig = CONFIG) -> Artifact:
     step = relate_entities.step("pairs", config, docs=pages.step("docs", PagesConfig()))
-    execution = Execution(endpoint=endpoint, cache=store.root / ".cache")
+    execution = Execution(asking=Asking(endpoints=(endpoint,)), cache=store.root / ".cache")
     return open_artifact(store.path(run([step], store, execution).steps["pairs"]))
 
 

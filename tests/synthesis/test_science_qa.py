@@ -15,6 +15,7 @@ from aiohttp import web
 
 from regraft.core import (
     Artifact,
+    Asking,
     ConfigError,
     Context,
     Execution,
@@ -81,12 +82,13 @@ def made(
     endpoint: str,
     config: ScienceQaConfig = CONFIG,
     topics: bool = False,
-    means: Execution | None = None,
+    means: Asking | None = None,
 ) -> Artifact:
     docs = pages.step("docs", PagesConfig())
     annotation = page_topics.step("topics", PagesConfig(), docs=docs) if topics else None
     step = science_qa.step("qa", config, docs=docs, topics=annotation)
-    execution = dataclasses.replace(means or Execution(), endpoint=endpoint, cache=store.root / ".cache")
+    asking = dataclasses.replace(means or Asking(), endpoints=(endpoint,) if endpoint else ())
+    execution = Execution(asking=asking, cache=store.root / ".cache")
     return open_artifact(store.path(run([step], store, execution).steps["qa"]))
 
 
@@ -193,7 +195,7 @@ def test_a_wrong_endpoint_seals_nothing_and_a_right_one_goes_on(
     assert artifact.manifest.metrics["documents"] == 4
 
 
-def _one_at_a_time(budget_tokens: int) -> Limits:
+def _one_at_a_time(budget_tokens: int, **_: Any) -> Limits:
     return Limits(budget_tokens=budget_tokens, concurrency=1, max_attempts=2, first_backoff_s=0.01)
 
 
@@ -254,7 +256,7 @@ def test_no_endpoint_and_no_generator_is_an_error(tmp_path: Path):
 def test_an_endpoint_beside_a_generator_is_an_error(tmp_path: Path):
     step = science_qa.step("qa", CONFIG, docs=pages.step("docs", PagesConfig()), generator=weights.step("w", Weights()))
     with pytest.raises(StepFailed, match="--generator NAME"):
-        run([step], Store(tmp_path), Execution(endpoint="http://127.0.0.1:9/v1"))
+        run([step], Store(tmp_path), Execution(asking=Asking(endpoints=("http://127.0.0.1:9/v1",))))
 
 
 def test_an_endpoint_with_a_secret_is_refused_and_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -425,6 +427,37 @@ def test_a_killed_stage_buys_no_stored_answer_again(tmp_path: Path):
     assert artifact.manifest.content_digest == whole.manifest.content_digest
 
 
+def test_a_killed_stage_with_another_demand_buys_no_stored_answer_again(tmp_path: Path):
+    go_on = threading.Event()
+
+    async def hang_on_the_third(body: dict[str, Any], time: int) -> web.StreamResponse:
+        if len(server.seen) >= 3 and not go_on.is_set():
+            return web.Response(status=503, headers={"Retry-After": "30"})
+        return await grounded(body, time)
+
+    with serving(hang_on_the_third) as (endpoint, server):
+        command = [sys.executable, "-c", textwrap.dedent(_RUN), endpoint.base_urls[0], str(tmp_path / "store")]
+        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+        _wait_for_answers(_ledger(tmp_path / "store"), 2)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        go_on.set()
+        before = sum(server.seen.values())
+        artifact = made(Store(tmp_path / "store"), endpoint.base_urls[0], _checked(demands=Demands(max_words=790)))
+        assert sum(server.seen.values()) - before == 2
+    assert artifact.manifest.metrics["documents"] == 4
+
+
+def _ledger(store: Path) -> Path:
+    import time
+
+    for _ in range(600):
+        if found := list(store.glob(".scratch/science_qa-*/responses.sqlite")):
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError("the stage did not begin to ask")
+
+
 def _wait_for_answers(database: Path, count: int) -> None:
     import time
 
@@ -445,7 +478,7 @@ def test_a_batch_api_gives_the_same_texts(tmp_path: Path):
         message, usage = {"role": "assistant", "content": text}, {"prompt_tokens": 10, "completion_tokens": 20}
         return 200, {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
 
-    means = Execution(provider_batches=True)
+    means = Asking(provider_batches=True)
     with serving_batches(batched) as (endpoint, fake):
         artifact = made(Store(tmp_path / "batches"), endpoint.base_urls[0], means=means)
         other = dataclasses.replace(CONFIG, checks=Checks(demands=Demands(max_words=700)))
@@ -454,6 +487,51 @@ def test_a_batch_api_gives_the_same_texts(tmp_path: Path):
     with serving(grounded) as (endpoint, _):
         one_by_one = made(Store(tmp_path / "one"), endpoint.base_urls[0])
     assert artifact.manifest.content_digest == one_by_one.manifest.content_digest
+
+
+def test_one_request_that_the_endpoint_cannot_answer_is_a_reject_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    async def poisoned(body: dict[str, Any], time: int) -> web.StreamResponse:
+        bad = "A mirror is a server" in snippet_in(body)
+        return web.Response(status=500, text="out of order") if bad else await grounded(body, time)
+
+    monkeypatch.setattr("regraft.lm.asking.Limits", _one_at_a_time)
+    with serving(poisoned) as (endpoint, _):
+        artifact = made(Store(tmp_path), endpoint.base_urls[0])
+    (reject,) = rows(artifact, "rejects")
+    assert (reject["reason"], "HTTP 500: out of order" in reject["detail"]) == ("failed", True)
+    assert artifact.manifest.metrics["documents"] == 3
+    assert "1 requests got no answer and are left out: HTTP 500" in caplog.text
+
+
+def test_money_that_is_spent_ends_the_step_and_more_goes_on(tmp_path: Path):
+    async def costly(body: dict[str, Any], time: int) -> web.StreamResponse:
+        snippet = snippet_in(body)
+        text = f"Problem: {question(snippet)}\nSolution: {snippet}"
+        return completion(text, prompt_tokens=1500, completion_tokens=500)
+
+    asking = Asking(prompt_price=1.0, completion_price=2.0, budget_money=0.005, concurrency=1)
+    with serving(costly) as (endpoint, server):
+        with pytest.raises(StepFailed, match=r"in money.*--budget-money"):
+            made(Store(tmp_path), endpoint.base_urls[0], means=asking)
+        some = sum(server.seen.values())
+        richer = dataclasses.replace(asking, budget_money=1.0)
+        artifact = made(Store(tmp_path), endpoint.base_urls[0], means=richer)
+    assert 0 < some < 4 == sum(server.seen.values())
+    assert artifact.manifest.metrics["cost"] == pytest.approx(0.01)
+
+
+def test_several_endpoints_share_the_requests(tmp_path: Path):
+    async def slow(body: dict[str, Any], time: int) -> web.StreamResponse:
+        await asyncio.sleep(0.1)
+        return await grounded(body, time)
+
+    with serving(slow) as (one, first), serving(slow) as (two, second):
+        both = Asking(endpoints=(one.base_urls[0], two.base_urls[0]))
+        step = science_qa.step("qa", CONFIG, docs=pages.step("docs", PagesConfig()))
+        run([step], Store(tmp_path), Execution(asking=both, cache=tmp_path / "cache"))
+    assert sum(first.seen.values()) == sum(second.seen.values()) == 2
 
 
 SUM = "Add the two numbers that are given here: 20 and 22, both of them being integers. What is their sum?"

@@ -10,12 +10,13 @@ from regraft.core.errors import (
     StepFailed,
     StoreBusy,
 )
+from regraft.core.execution import Asking, Execution
 from regraft.core.fingerprint import canonical, fingerprint
 from regraft.core.kinds import Kind
 from regraft.core.plan import Action, Planned, plan
 from regraft.core.runner import Run, latest_run, load_run, run
 from regraft.core.sources import RawFiles, SourceFile, sha256_of
-from regraft.core.stage import Context, Execution, Progress, Silent, Stage, Step, Ticker, many, optional, stage, walk
+from regraft.core.stage import Context, Progress, Silent, Stage, Step, Ticker, many, optional, stage, walk
 from regraft.core.store import Failure, Store, lineage
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Action",
     "Artifact",
     "ArtifactError",
+    "Asking",
     "ConfigError",
     "Context",
     "Execution",

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.artifact import Artifact, artifact_id
+from regraft.core.execution import Execution
 from regraft.core.fingerprint import canonical, class_name, differences, fingerprint
 from regraft.core.sources import Hashes, SourceFile, pin
-from regraft.core.stage import Execution, Step, walk
+from regraft.core.stage import Step, walk
 from regraft.core.store import Store
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from regraft.core.artifact import FORMAT, Artifact, InputRecord, Manifest, Metrics, record_files, seal
 from regraft.core.errors import RegraftError, StepFailed
+from regraft.core.execution import Execution
 from regraft.core.fingerprint import canonical
 from regraft.core.lock import exclusive
 from regraft.core.plan import Action, Planned, plan
 from regraft.core.provenance import Clock, reset_peak_memory
 from regraft.core.sources import Hashes, check_unchanged
-from regraft.core.stage import Context, Execution, Progress, Silent, Step
+from regraft.core.stage import Context, Progress, Silent, Step
 from regraft.core.store import FAILURE, Store
 
 LOG = logging.getLogger("regraft")

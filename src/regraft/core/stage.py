@@ -5,85 +5,21 @@ The config says *what* and is all of a step's identity. The context says *where 
 
 import inspect
 import logging
-import shlex
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar, get_type_hints
 
 from regraft.core.artifact import Artifact, Metrics
 from regraft.core.errors import ConfigError
+from regraft.core.execution import Execution
 from regraft.core.fingerprint import canonical
 from regraft.core.kinds import Kind
 from regraft.core.sources import SourceFile
 from regraft.core.typecheck import check_fields
 
 C = TypeVar("C")
-TRACKERS = ("tensorboard", "wandb", "trackio")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """Means, not identity: may change the speed, never what is made."""
-
-    device: str = "cpu"
-    workers: int = 2
-    """Processes or threads a stage may use."""
-    engine: Literal["native", "ray"] = "native"
-    """Where dataflow runs: in this process, or on a Ray cluster."""
-    endpoint: str = ""
-    """OpenAI-compatible base URL to generate with; empty starts a server of our own on this machine."""
-    data_root: Path = Path()
-    """Relative roots of raw files are taken from here."""
-    cache: Path = Path.home() / ".cache" / "regraft"
-    """Downloads are kept here, by content."""
-    checkpoint_seconds: float = 60.0
-    """A long training saves what it needs to continue this often, but spends at most a twentieth of its time on that;
-    0 saves after every step."""
-    launcher: str = ""
-    """Command that starts the processes of a training, such as `torchrun --nproc-per-node 8`; empty for this one."""
-    parallel: Literal["auto", "ddp", "fsdp"] = "auto"
-    """How several processes share a model: each holds all of it (DDP), or a part (FSDP2). `auto` shards on
-    accelerators only."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """Whether training compiles the decoder layers; `auto` where a self-test says that it pays."""
-    attention: Literal["auto", "packed", "sdpa", "eager", "flex_attention"] = "auto"
-    """With which kernel training attends. `packed` is regraft's own, for CPUs; the others are those of Transformers.
-    `auto` is `packed` on CPUs where a self-test allows it, else what the model comes with."""
-    recompute_activations: bool = False
-    """Whether training computes activations again in the backward pass, to save memory."""
-    sequences_per_batch: int = 2
-    """Sequences that go through the model at once, in each process; a step accumulates over batches."""
-    trackers: tuple[str, ...] = ()
-    """Where training also tells its figures: `tensorboard`, `wandb`, `trackio`."""
-    tracking: Path = Path("tracking")
-    """Trackers write below this folder only."""
-    provider_batches: bool = False
-    """Ask the endpoint through its batch API (OpenAI format): cheaper, answers within a day."""
-    unsafe_code: bool = False
-    """Run code that a model wrote also where it cannot be kept apart from this machine. In a machine that nothing is
-    lost with, and only there."""
-
-    def __post_init__(self) -> None:
-        if self.sequences_per_batch < 1:
-            raise ConfigError(f"sequences_per_batch is {self.sequences_per_batch}; give at least 1.")
-        if self.launcher and not _words(self.launcher):
-            raise ConfigError(f"launcher is {self.launcher!r}, which is no command; its quotes must be closed.")
-        if unknown := set(self.trackers) - set(TRACKERS):
-            raise ConfigError(f"There is no tracker {sorted(unknown)}; choose from {TRACKERS}.")
-
-    @property
-    def hashes(self) -> Path:
-        """File that remembers the hashes of raw files."""
-        return self.cache / "hashes.json"
-
-
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return []
 
 
 class Ticker(Protocol):

@@ -6,16 +6,19 @@ from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from regraft.core import ConfigError, Context, RegraftError
+from regraft.core import Asking, ConfigError, Context, RegraftError
 from regraft.lm import client
 from regraft.lm.chat import ChatRequest
 from regraft.lm.client import Follow, nothing
 from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits, Outcome
+from regraft.lm.limits import Limits, Outcome, Price
 from regraft.lm.provider_batches import generate_in_batches
 from regraft.lm.responses import ResponseStore
 from regraft.lm.server import embedded_server
 
+MORE = " Give a larger --budget-money with it."
+LEFT_OUT = 0.01
+"""Requests that failed for good, to those that were answered; more is an error. Not in the paper."""
 KEY_VARIABLE = "REGRAFT_API_KEY"
 """Environment variable with the key of an endpoint that wants one."""
 
@@ -29,18 +32,32 @@ def opened_endpoint(
     Raises:
         ConfigError: neither a generator nor an endpoint is given, or both, so that it is unclear whose model is meant.
     """
-    given = ctx.execution.endpoint
+    asking = ctx.execution.asking
+    given = asking.endpoints
     if (generator is None) == (not given):
         many = "both an endpoint and" if given else "neither an endpoint nor"
         raise ConfigError(f"There is {many} a GGUF file to ask. Give --endpoint URL or wire the input `generator`.")
     if generator is None:
         key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else ""
-        yield Endpoint(base_urls=(given,), key_variable=key), Limits(budget_tokens=budget_tokens)
+        yield Endpoint(base_urls=given, key_variable=key), _limits(asking, budget_tokens)
         return
     with ExitStack() as servers:
         count = min(ctx.execution.workers, num_requests)
         urls = [servers.enter_context(embedded_server(generator)) for _ in range(count)]
         yield Endpoint(base_urls=tuple(urls)), Limits(concurrency=count, budget_tokens=budget_tokens)
+
+
+def _limits(asking: Asking, budget_tokens: int) -> Limits:
+    prompt, completion = asking.prompt_price, asking.completion_price
+    return Limits(
+        concurrency=asking.concurrency,
+        requests_per_minute=asking.requests_per_minute,
+        tokens_per_minute=asking.tokens_per_minute,
+        budget_tokens=budget_tokens,
+        budget_money=asking.budget_money,
+        price=None if prompt is None or completion is None else Price(prompt=prompt, completion=completion),
+        timeout_s=asking.timeout_s,
+    )
 
 
 def ask(
@@ -54,7 +71,10 @@ def ask(
     total: int,
     follow: Follow = nothing,
 ) -> dict[str, Outcome]:
-    """Return by key what became of each request that has no answer: refusals and the budget are the only reasons.
+    """Return by key what became of each request that has no answer: refused, left out by the budget, or failed.
+
+    One request in `1 / LEFT_OUT` may fail for good, and one in any case: the endpoint answers the others, so it is the
+    request that it cannot answer.
 
     Args:
         requests: read as there is room for them.
@@ -80,15 +100,20 @@ def ask(
             worst[outcome.ending] = outcome
             ticker.advance(1, outcome.ending)
 
-        in_batches = ctx.execution.provider_batches and ctx.execution.endpoint  # a server of our own has none
+        asking = ctx.execution.asking
+        in_batches = asking.provider_batches and asking.endpoints  # a server of our own has none
         generate = generate_in_batches if in_batches else client.generate
         unanswered = generate(requests, endpoint, store, limits, count, follow)
-    failure = worst.get("failed") or worst.get("stopped")
+    few = counts["failed"] <= max(1, LEFT_OUT * counts["stored"]) and "stored" in worst
+    failure = worst.get("stopped") or worst.get("money") or (None if few else worst.get("failed"))
     if failure is None and "stored" not in worst:
         failure = worst.get("refused") or worst.get("budget")
+    if failure is None and counts["failed"]:
+        ctx.log.warning("%d requests got no answer and are left out: %s", counts["failed"], worst["failed"].reason)
     if failure is not None:
         raise RegraftError(
             f"{counts['stored']} of {counts.total()} requests to {asked} are answered; then: {failure.reason}. "
             "The answers are kept: the same command goes on with the rest."
+            f"{MORE if failure.ending == 'money' else ''}"
         )
     return unanswered

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from regraft.lm.chat import ChatRequest, Usage
-from regraft.lm.limits import Limits
+from regraft.lm.limits import Limits, Outcome
 
 
 class Budget:
@@ -38,8 +38,12 @@ class Budget:
         """Count what an attempt was charged."""
         self.spent = _total([self.spent, usage])
 
-    def refusal(self, request: ChatRequest) -> str:
-        """Say why a request does not fit."""
+    def refused(self, request: ChatRequest) -> Outcome:
+        """Return what becomes of a request that does not fit."""
+        too_many = _total((self.spent, self.reserved, request.most)).tokens > self._limits.budget_tokens
+        return Outcome(ending="budget" if too_many else "money", reason=self._why(request))
+
+    def _why(self, request: ChatRequest) -> str:
         limits, price = self._limits, self._limits.price
         said = f"{self.spent.tokens:,} of {limits.budget_tokens:,} tokens are spent"
         if price and limits.budget_money:

@@ -111,11 +111,20 @@ def parse_usage(body: bytes) -> Usage | None:
     """Return the usage in a raw response body, None when the endpoint tells none that can be."""
     match (_object(body) or {}).get("usage"):
         case {"prompt_tokens": int() as prompt, "completion_tokens": int() as completion} if (
-            0 <= prompt <= MAX_TOKENS and 0 <= completion <= MAX_TOKENS
+            not isinstance(prompt, bool) and 0 <= prompt <= MAX_TOKENS and 0 <= completion <= MAX_TOKENS
         ):
             return Usage(prompt_tokens=prompt, completion_tokens=completion)
         case _:
             return None
+
+
+def parse_error(body: bytes) -> int:
+    """Return the status of HTTP that an error in a body stands for, 0 when it tells none."""
+    match (_object(body) or {}).get("error"):
+        case {"code": int() as code} if 400 <= code < 600:
+            return code
+        case _:
+            return 0
 
 
 def stable_body(body: bytes) -> str:

@@ -25,6 +25,10 @@ from regraft.lm.saving import Saver
 
 CONNECT_S = 30.0
 """At most so long for a connection. Until there is one, nothing is charged."""
+IDLE_S = 4.0
+"""A connection is used again within so long: many servers close it after 5 s, and what is sent then is lost."""
+SPREAD = 0.25
+"""Part of a wait that all share, by which each waits longer."""
 STORED = Outcome(ending="stored")
 OnOutcome = Callable[[ChatRequest, Outcome], None]
 Follow = Callable[[ChatRequest, Exchange], Iterable[ChatRequest]]
@@ -96,7 +100,8 @@ class _Pool:
         self.unanswered: dict[str, Outcome] = {}
         self.interrupted = False
         self.error: Exception | None = None
-        self.num_paid = 0
+        self.num_paid = self.num_refused = 0
+        self.num_before = store.num_answers()
         self.rest: Outcome | None = None  # once nothing more is admitted: what becomes of the requests left
         self.recent: deque[bool] = deque(maxlen=limits.failure_window)  # did it fail?
         self.following: deque[ChatRequest] = deque()
@@ -110,8 +115,7 @@ class _Pool:
         import aiohttp
 
         timeout = aiohttp.ClientTimeout(total=self.limits.timeout_s, sock_connect=CONNECT_S)
-        connector = aiohttp.TCPConnector(limit=0)
-        before = self.store.num_answers()
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
         with draining(self._interrupt):
             async with (
                 aiohttp.ClientSession(headers=self.headers, timeout=timeout, connector=connector) as self.session,
@@ -130,7 +134,7 @@ class _Pool:
         while request := self._another(requests):  # some may have an answer of an earlier run
             if not self._is_known(request):
                 self._end(request, self.rest or Outcome(ending="stopped"))
-        self._check(self.store.num_answers() - before)
+        self._check(self.store.num_answers() - self.num_before)
 
     async def _next(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
         """Return a request that is to be sent, its most reserved; None when there is none and none will come."""
@@ -162,7 +166,7 @@ class _Pool:
         while not self.budget.fits(request) and self.in_flight:
             await self.change.wait()
         if not self.budget.fits(request):
-            self._halt(Outcome(ending="budget", reason=self.budget.refusal(request)))
+            self._halt(self.budget.refused(request))
         if self.rest:
             self._end(request, self.rest)
             return False
@@ -194,8 +198,8 @@ class _Pool:
             if self.halted.is_set():
                 return Outcome(ending="interrupted" if self.interrupted else "stopped", reason=failure.reason)
             if self.budget.overdrawn:
-                self._halt(Outcome(ending="budget", reason=self.budget.refusal(request)))
-                return Outcome(ending="budget", reason=self.budget.refusal(request))
+                self._halt(outcome := self.budget.refused(request))
+                return outcome
             result = await self._attempt(request)
             if isinstance(result, Exchange):
                 await self._store(request, result)
@@ -224,11 +228,17 @@ class _Pool:
         return result
 
     async def _wait(self, number: int) -> None:
-        """Wait before attempt `number`, full jitter below a doubling bound, or until the run is halted."""
+        """Wait before attempt `number`, full jitter below a doubling bound, or until the run is halted.
+
+        Then until the endpoint and the rates let it be sent, which others that waited have done first, perhaps; not all
+        at the same moment.
+        """
         bound = min(self.limits.max_backoff_s, self.limits.first_backoff_s * 2 ** (number - 1)) if number else 0.0
-        if wait := max(random.uniform(0, bound), self.pace.wait_s):
+        wait = random.uniform(0, bound)
+        while not self.halted.is_set() and (wait or self.pace.wait_s):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.halted.wait(), wait)
+                await asyncio.wait_for(self.halted.wait(), max(wait, self.pace.wait_s * random.uniform(1, 1 + SPREAD)))
+            wait = 0.0
 
     async def _store(self, request: ChatRequest, exchange: Exchange) -> None:
         """Return once an answer is committed and counted, and what follows from it is in line."""
@@ -246,15 +256,28 @@ class _Pool:
         """Halt when the endpoint would say the same to everybody."""
         if failure.of_request:
             return Outcome(ending="refused", reason=failure.reason)
-        self._halt(Outcome(ending="stopped", reason=failure.reason))
-        return Outcome(ending="failed", reason=failure.reason)
+        self._halt(outcome := Outcome(ending="stopped", reason=failure.reason))
+        return outcome
 
     def _watch(self, outcome: Outcome) -> None:
-        """Halt when too many of the last requests failed."""
-        self.recent.append(outcome.ending in ("failed", "refused"))
+        """Halt when too many of the last requests failed, or too many of all were refused."""
+        if outcome.ending == "refused":
+            self._watch_refusals(outcome)
+            return
+        self.recent.append(outcome.ending == "failed")
         failures = sum(self.recent)
         if len(self.recent) == self.recent.maxlen and failures > self.limits.max_failure_share * len(self.recent):
             reason = f"{failures} of the last {len(self.recent)} requests failed, the last one with: {outcome.reason}"
+            self._halt(Outcome(ending="stopped", reason=reason))
+
+    def _watch_refusals(self, outcome: Outcome) -> None:
+        """A refusal comes sooner than an answer: it counts among all that are answered or may still be."""
+        self.num_refused += 1
+        others = self.num_before + self.num_paid + len(self.in_flight)
+        if self.num_refused < self.limits.failure_window:
+            return
+        if self.num_refused > self.limits.max_failure_share * (self.num_refused + others):
+            reason = f"{self.num_refused} requests were refused, the last one with: {outcome.reason}"
             self._halt(Outcome(ending="stopped", reason=reason))
 
     def _fail(self, error: Exception) -> None:

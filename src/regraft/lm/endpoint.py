@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from regraft.core import ConfigError
-from regraft.lm.chat import ChatRequest, parse_answer, parse_usage
+from regraft.lm.chat import ChatRequest, parse_answer, parse_error, parse_usage
 from regraft.lm.responses import Exchange
 
 if TYPE_CHECKING:
@@ -42,13 +42,18 @@ class Endpoint:
         """Return the headers of a request.
 
         Raises:
-            ConfigError: the variable is named, but not set.
+            ConfigError: the variable is named, but not set, or holds what is no key.
         """
         headers = {"Content-Type": "application/json"}
         if self.key_variable:
             key = os.environ.get(self.key_variable, "")
             if not key:
                 raise ConfigError(f"The environment variable {self.key_variable} is to hold an API key; it is not set.")
+            if not key.isascii() or not key.isprintable() or " " in key:
+                raise ConfigError(
+                    f"The environment variable {self.key_variable} holds white space or other signs that are in no API "
+                    "key; a line break at its end, perhaps."
+                )
             headers["Authorization"] = f"Bearer {key}"
         return headers
 
@@ -112,6 +117,8 @@ async def attempt(
         reason = f"the answer is longer than {max_bytes:,} bytes"
         return Failure(reason=reason, may_pass=False, of_request=True, exchange=_exchange(request, status, b"", reason))
     answer = parse_answer(body)
+    if isinstance(answer, str) and (code := parse_error(body)):  # routers say so within a body that is well
+        return _refusal(code, _quoted(body, session), retry_after)
     if isinstance(answer, str):
         return Failure(reason=answer, may_pass=True, of_request=True, exchange=_exchange(request, status, body, answer))
     return _exchange(request, status, body)

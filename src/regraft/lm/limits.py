@@ -6,7 +6,7 @@ from typing import Literal
 from regraft.core import ConfigError
 from regraft.lm.chat import Usage
 
-Ending = Literal["stored", "refused", "failed", "budget", "stopped", "interrupted"]
+Ending = Literal["stored", "refused", "failed", "budget", "money", "stopped", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,8 @@ class Outcome:
 
     ending: Ending
     """`refused`: this request, for good. `failed`: because of the endpoint, so that it may be answered another time.
-    Not sent or given up: `budget` (spent), `stopped` (too many failures, or one that all share), `interrupted`."""
+    Not sent or given up: `budget` (tokens are spent), `money` (it is), `stopped` (too many failures, or one that all
+    share), `interrupted`."""
     reason: str = ""
 
 
@@ -61,8 +62,11 @@ class Limits:
     """Of one attempt, whole answer included."""
     first_backoff_s: float = 0.5
     max_backoff_s: float = 60.0
+    max_retry_after_s: float = 3600.0
+    """What an endpoint may ask everybody to wait; a longer `Retry-After` counts as this."""
     max_failure_share: float = 0.5
-    """Of the last `failure_window` requests; a larger share stops the run."""
+    """A larger share stops the run: of the last `failure_window` requests that failed or were answered; and of refused
+    ones, once there are so many, among all that are answered, refused or in flight."""
     failure_window: int = 10
     max_answer_bytes: int = 4_000_000
 

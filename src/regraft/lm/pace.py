@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 
 from regraft.lm.chat import ChatRequest, Usage
 from regraft.lm.limits import Limits
 
+_LOG = logging.getLogger(__name__)
 FIRST = 64
 """Requests in flight to begin with, if so many are allowed. Not in the paper, as all of this."""
 CUT, SUCCESSES = 0.75, 25
 """What remains of the number in flight when the endpoint is overloaded; answers after which it is one more."""
+NEWS_S = 10.0
+"""A wait longer than this is worth a line in the log."""
 BURST_S = 1.0
 """Seconds of a rate that may be used at once."""
 
@@ -55,7 +59,7 @@ class Pace:
     """Lets requests enter; additive increase, multiplicative decrease."""
 
     def __init__(self, limits: Limits, change: Change) -> None:
-        self._cap, self._max_wait_s, self._change = limits.concurrency, limits.max_backoff_s, change
+        self._cap, self._max_wait_s, self._change = limits.concurrency, limits.max_retry_after_s, change
         self.allowed, self.in_flight, self.closed = float(min(FIRST, limits.concurrency)), 0, False
         self._successes, self._cut_at, self._not_before = 0, 0.0, 0.0
         self._requests, self._tokens = Rate(limits.requests_per_minute), Rate(limits.tokens_per_minute)
@@ -104,4 +108,6 @@ class Pace:
         """
         if overloaded and sent_at >= self._cut_at:
             self.allowed, self._successes, self._cut_at = max(1.0, self.allowed * CUT), 0, time.monotonic()
+        if wait_s > NEWS_S:
+            _LOG.warning("the endpoint asks to be left alone for %.0f s", wait_s)
         self._not_before = max(self._not_before, time.monotonic() + min(wait_s, self._max_wait_s))

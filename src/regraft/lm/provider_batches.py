@@ -100,7 +100,7 @@ class _Rounds:
                 self.line.appendleft(request)
                 break
             else:
-                self._end(request, Outcome(ending="budget", reason=budget.refusal(request)))
+                self._end(request, budget.refused(request))
         return batch
 
     def _is_answered(self, request: ChatRequest) -> bool:

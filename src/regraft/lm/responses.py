@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS batched (
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, PRIMARY KEY (batch, key)
 ) WITHOUT ROWID;
 """
+BUSY_S = 30.0
+"""For which a commit waits while another process writes to the file."""
 LOST = "it was in flight when its process was killed"
 """Why an exchange is no answer that nobody was there to receive."""
 
@@ -75,7 +77,7 @@ class ResponseStore:
     """Exchanges by the key of their request. At most one answer a key; failed exchanges that cost tokens stay too."""
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         self._database.executescript(_TABLES)
 
     def add(self, exchanges: Iterable[Exchange]) -> None:

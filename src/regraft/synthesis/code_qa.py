@@ -113,4 +113,8 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
             for task in tasks:
                 texts.put(task)
         writer.warn(ctx.log, len(tasks))
-        return {"seed_problems": len(problems), "isolation": isolation.name, **writer.metrics(len(tasks))}
+        return {
+            "seed_problems": len(problems),
+            "isolation": isolation.name,
+            **writer.metrics(len(tasks), models.cost()),
+        }

@@ -8,7 +8,6 @@ it buys itself.
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from regraft.core import ConfigError, Context
 from regraft.lm.asking import ask, opened_endpoint
@@ -16,53 +15,10 @@ from regraft.lm.chat import ChatRequest
 from regraft.lm.client import Follow
 from regraft.lm.endpoint import Endpoint
 from regraft.lm.limits import Limits, Outcome
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.responses import ResponseStore
+from regraft.synthesis.cached_store import CachedStore
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.writer import WriterConfig
-
-GROUP = 100
-"""Answers that go into the cache at once; what a kill keeps from it, the ledger of the step has."""
-
-
-class CachedStore(ResponseStore):
-    """What a step bought, and what any step before it bought of the same models."""
-
-    def __init__(self, path: Path, cache: Path) -> None:
-        """Open both; what a killed run of the step bought last may not be in the cache yet."""
-        super().__init__(path)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        self._cache = ResponseStore(cache)
-        bought = (super(CachedStore, self).find(key) for key in sorted(self.answered()))
-        self._cache.add(exchange for exchange in bought if exchange is not None)
-        self._new: list[Exchange] = []
-
-    def find(self, key: str) -> Exchange | None:
-        """Return the answer to a request, whoever bought it; None when nobody did."""
-        return super().find(key) or self._cache.find(key)
-
-    def commit(
-        self,
-        *,
-        sent: Iterable[ChatRequest] = (),
-        exchanges: Iterable[Exchange] = (),
-        settled: Iterable[str] = (),
-        batch: str = "",
-    ) -> None:
-        """Store exchanges in this step at once, and the answers among them in the cache many at a time."""
-        bought = list(exchanges)
-        super().commit(sent=sent, exchanges=bought, settled=settled, batch=batch)
-        self._new += [exchange for exchange in bought if not exchange.failure]
-        if len(self._new) >= GROUP:
-            self._fill_cache()
-
-    def _fill_cache(self) -> None:
-        self._cache.add(self._new)
-        self._new = []
-
-    def close(self) -> None:
-        super().close()
-        self._fill_cache()
-        self._cache.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +42,11 @@ class Models:
             RegraftError: the endpoint failed, or nothing was answered at all; what was answered stays in the store.
         """
         return ask(requests, self.endpoint, self.limits, self.store, self.ctx, "generate", total=total, follow=follow)
+
+    def cost(self) -> float | None:
+        """Return what the step has bought, failed attempts included; None where the price is not known."""
+        price = self.limits.price
+        return price.of(self.store.spent()) if price else None
 
 
 @contextmanager
@@ -112,7 +73,7 @@ def opened(
 
 def _check_means(ctx: Context, writer: WriterConfig, checks: Checks) -> None:
     """Ask for exactly one endpoint: the config names the model, so it must be clear whose name that is."""
-    generator, endpoint = ctx.optional("generator"), ctx.execution.endpoint
+    generator, endpoint = ctx.optional("generator"), ctx.execution.asking.endpoints
     if generator is not None and endpoint:
         raise ConfigError(
             f"The step is wired to ask {writer.model} in a server of its own, but an endpoint is given too. "

@@ -89,4 +89,8 @@ def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
                 write_page(config, page, outcomes, writer, texts)
         wanted = len(pages) * config.pairs_per_document
         writer.warn(ctx.log, wanted)
-        return {"pages_short": config.num_documents - len(pages), **writer.metrics(wanted), **texts.metrics()}
+        return {
+            "pages_short": config.num_documents - len(pages),
+            **writer.metrics(wanted, models.cost()),
+            **texts.metrics(),
+        }

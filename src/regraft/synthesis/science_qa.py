@@ -109,4 +109,4 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
             for task in tasks_of(config, chosen.seeds):
                 texts.put(task)
         writer.warn(ctx.log, config.num_requests)
-        return {**writer.metrics(config.num_requests), **texts.metrics(), **chosen.metrics()}
+        return {**writer.metrics(config.num_requests, models.cost()), **texts.metrics(), **chosen.metrics()}

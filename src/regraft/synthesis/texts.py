@@ -87,8 +87,8 @@ class TextWriter:
         if not self._corpus.tally["documents"]:
             log.warning("NOT ONE of %d answers passed the checks; see the rejects", counts["answers"])
 
-    def metrics(self, wanted: int) -> Metrics:
-        """Return the figures of a stage that was to write `wanted` texts."""
+    def metrics(self, wanted: int, cost: float | None) -> Metrics:
+        """Return the figures of a stage that was to write `wanted` texts, for so much money (None: not known)."""
         tally, counts = self._corpus.tally, self._counts
         return {
             "texts_short": wanted - counts["texts"],
@@ -102,7 +102,7 @@ class TextWriter:
             "completion_tokens": counts["completion"],
             "tokens_estimated_for": counts["unmetered"],
             "spent_tokens": self.store.spent_tokens(),  # failed attempts included
-            "cost": None,  # no endpoint tells its price, and it is not guessed
+            "cost": cost,
         }
 
 
@@ -110,4 +110,5 @@ def not_stored(outcome: Outcome | None) -> Reject:
     """Return why a request has no answer; None for one that was not reached before the asking ended."""
     if outcome is None:
         return Reject("not_sent", "the asking had ended")
-    return Reject("refused" if outcome.ending == "refused" else "not_sent", f"{outcome.ending}: {outcome.reason}")
+    reason = outcome.ending if outcome.ending in ("refused", "failed") else "not_sent"
+    return Reject(reason, f"{outcome.ending}: {outcome.reason}")

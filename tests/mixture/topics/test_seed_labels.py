@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from regraft.core import (
     Artifact,
+    Asking,
     ConfigError,
     Context,
     Execution,
@@ -147,7 +148,8 @@ async def by_word(body: dict[str, Any], time: int) -> web.StreamResponse:
 def labelled(tmp_path: Path, endpoint: str, **fields: Any) -> Artifact:
     step = label_seeds.step("seeds", config(**fields), docs=corpus(*DOCS))
     store = Store(tmp_path / "store")
-    return store.resolve(run([step], store, Execution(endpoint=endpoint, cache=tmp_path)).steps["seeds"])
+    execution = Execution(asking=Asking(endpoints=(endpoint,) if endpoint else ()), cache=tmp_path)
+    return store.resolve(run([step], store, execution).steps["seeds"])
 
 
 def labels(artifact: Artifact) -> dict[str, dict[str, Any]]:
@@ -225,7 +227,7 @@ def test_an_excerpt_is_shown_and_becomes_the_seed(tmp_path: Path) -> None:
     step = label_seeds.step("seeds", config(max_characters=9), docs=corpus(("en", LONG)))
     with serving(note) as (endpoint, _):
         store = Store(tmp_path)
-        execution = Execution(endpoint=endpoint.base_urls[0], cache=tmp_path)
+        execution = Execution(asking=Asking(endpoints=(endpoint.base_urls[0],)), cache=tmp_path)
         artifact = store.resolve(run([step], store, execution).steps["seeds"])
     assert seen == ["word word"]
     (line,) = artifact.file("examples.jsonl").read_text("utf-8").splitlines()
@@ -245,7 +247,7 @@ def test_a_cheap_classifier_makes_rare_topics_be_asked_about(tmp_path: Path) -> 
     step = label_seeds.step("seeds", config(num_documents=2), docs=docs, topics=topics)
     with serving(by_word) as (endpoint, _):
         store = Store(tmp_path)
-        execution = Execution(endpoint=endpoint.base_urls[0], cache=tmp_path)
+        execution = Execution(asking=Asking(endpoints=(endpoint.base_urls[0],)), cache=tmp_path)
         artifact = store.resolve(run([step], store, execution).steps["seeds"])
     assert sorted(examples(artifact).values()) == ["Animals", "Plants"]
 
@@ -304,7 +306,7 @@ def test_hand_labels_join_the_seeds_and_the_last_label_counts(tmp_path: Path) ->
     learn = train_topic_classifier.step("classifier", TopicClassifierConfig(taxonomies=(taxonomy,)), seeds=merged)
     with serving(by_word) as (endpoint, _):
         store = Store(tmp_path / "store")
-        made = run([learn], store, Execution(endpoint=endpoint.base_urls[0], cache=tmp_path)).steps
+        made = run([learn], store, Execution(asking=Asking(endpoints=(endpoint.base_urls[0],)), cache=tmp_path)).steps
     artifact = store.resolve(made["merged"])
     rows = [json.loads(line) for line in artifact.file("examples.jsonl").read_text("utf-8").splitlines()]
     assert sorted((row["id"], row["topic"], row["text"]) for row in rows) == [
