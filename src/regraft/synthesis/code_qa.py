@@ -100,21 +100,23 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     isolation = choose_isolation(unsafe=ctx.execution.unsafe_code)
     ctx.log.info("generated programs run in the isolation %s", isolation.name)
     problems, unusable = read_problems(config.problems, ctx.input("problems"))
-    tasks = tasks_of(config, problems)
+    count = config.num_requests
     with (
         Trials(ctx.scratch / "trials.jsonl", isolation, config.limits, ctx.execution.workers) as trials,
         opened(ctx, config.writer, Checks(), config.budget_tokens, config.num_requests) as models,
     ):
-        outcomes = models.ask((task.request for task in tasks), len(tasks), CodeStream(config, trials).follow)
+        outcomes = models.ask(
+            (task.request for task in tasks_of(config, problems)), count, CodeStream(config, trials).follow
+        )
         with TextWriter(ctx.out, "code_qa", config.source, models.store) as writer:
             for document, reject in unusable:
                 writer.reject_document(document, reject)
             texts = CodeTexts(writer, config, trials, problems, outcomes)
-            for task in tasks:
+            for task in tasks_of(config, problems):
                 texts.put(task)
-        writer.warn(ctx.log, len(tasks))
+        writer.warn(ctx.log, count)
         return {
             "seed_problems": len(problems),
             "isolation": isolation.name,
-            **writer.metrics(len(tasks), models.cost()),
+            **writer.metrics(count, models.cost()),
         }

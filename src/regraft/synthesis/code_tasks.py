@@ -25,23 +25,26 @@ if TYPE_CHECKING:
 class CodeTask:
     """A problem to be written after others."""
 
-    request: ChatRequest
+    config: CodeQaConfig
+    number: int
     theme: str
     shots: tuple[Problem, ...]
 
+    @property
+    def request(self) -> ChatRequest:
+        """The request for the problem; made anew each time, so that a task is small."""
+        examples = tuple(Example(discipline=shown.theme, snippet="", answer=shown.text) for shown in self.shots)
+        prompt = replace(self.config.prompt, examples=examples)
+        messages = prompt.messages(Given(snippet="", discipline=self.theme))
+        return self.config.writer.request(messages, f"{self.config.seed} {self.number}")
 
-def tasks_of(config: CodeQaConfig, problems: Sequence[Problem]) -> list[CodeTask]:
-    """Return the tasks in order: each shows some seed problems, and asks for one on a theme."""
-    return [_task(config, problems, number) for number in range(config.num_requests)]
 
-
-def _task(config: CodeQaConfig, problems: Sequence[Problem], number: int) -> CodeTask:
-    shown = shots(problems, config.shots, config.seed, number)
-    theme = config.themes[drawn(f"{config.seed} theme {number}", len(config.themes))]
-    examples = tuple(Example(discipline=problem.theme, snippet="", answer=problem.text) for problem in shown)
-    messages = replace(config.prompt, examples=examples).messages(Given(snippet="", discipline=theme))
-    place = f"{config.seed} {number}"
-    return CodeTask(request=config.writer.request(messages, place), theme=theme, shots=shown)
+def tasks_of(config: CodeQaConfig, problems: Sequence[Problem]) -> Iterator[CodeTask]:
+    """Yield the tasks in order: each shows some seed problems, and asks for one on a theme."""
+    for number in range(config.num_requests):
+        theme = config.themes[drawn(f"{config.seed} theme {number}", len(config.themes))]
+        shown = shots(problems, config.shots, config.seed, number)
+        yield CodeTask(config=config, number=number, theme=theme, shots=shown)
 
 
 def read_code(config: CodeQaConfig, exchange: "Exchange") -> tuple[CodePair | None, tuple[Reject, ...], str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from regraft.core import Artifact, ConfigError
 from regraft.corpus.document import Document, Reject, document_id, meta_json
 from regraft.corpus.rows import documents
+from regraft.lm.chat import ChatRequest
 from regraft.lm.limits import Outcome
 from regraft.synthesis.code_pairs import CodePair, num_assertions
 from regraft.synthesis.code_problems import Problem, ProblemFields
@@ -56,9 +57,10 @@ class CodeTexts:
     def put(self, task: CodeTask) -> None:
         """Write the document that a task became, or why it became none."""
         self._writer.begin()
-        exchange = self._writer.answer(task.request)
+        request = task.request
+        exchange = self._writer.answer(request)
         if exchange is None:
-            pair, rejects, text = None, (not_stored(self._outcomes.get(task.request.key)),), ""
+            pair, rejects, text = None, (not_stored(self._outcomes.get(request.key)),), ""
         else:
             pair, rejects, text = read_code(self._config, exchange)
             self._writer.judged("form", () if pair else rejects)
@@ -66,10 +68,10 @@ class CodeTexts:
             rejects = self._checked(pair, rejects)
         if rejects or pair is None:
             parents = " ".join(problem.id for problem in task.shots)
-            self._writer.reject(task.request, parents, rejects[0], text)
+            self._writer.reject(request, parents, rejects[0], text)
         else:
             self._seen.add(pair.pair.text)
-            self._writer.keep(self._document(task, pair))
+            self._writer.keep(self._document(task, request, pair))
 
     def _checked(self, pair: CodePair, unmet: tuple[Reject, ...]) -> tuple[Reject, ...]:
         """Return what the first round of checks that rejects a problem has against it."""
@@ -86,12 +88,12 @@ class CodeTexts:
         similarity = self._seen.most_similar(pair.pair.text)
         return (Reject("duplicate", f"{similarity:.3f}"),) if similarity > bound else ()
 
-    def _document(self, task: CodeTask, pair: CodePair) -> Document:
+    def _document(self, task: CodeTask, request: ChatRequest, pair: CodePair) -> Document:
         written, prompt, source = pair.pair, self._config.prompt, self._writer.source
         meta = {
             **self._config.writer.meta(),
-            "seed": str(task.request.seed),
-            "request": task.request.key,
+            "seed": str(request.seed),
+            "request": request.key,
             "prompt": prompt.name,
             "prompt_sha256": prompt.digest,
             "genre": "CodePair",
@@ -102,7 +104,7 @@ class CodeTexts:
             START: str(written.solution_start),
         }
         return Document(
-            id=document_id(source, task.request.key, written.text),
+            id=document_id(source, request.key, written.text),
             text=written.text,
             source=source,
             language=prompt.language,

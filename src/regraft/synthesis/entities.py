@@ -26,16 +26,23 @@ def parse_entities(answer: str, text: str, most: int) -> list[str]:
     known = text.casefold()
     found: dict[str, str] = {}
     for name in map(str.strip, _names(without_thought(answer))):
-        if 1 < len(name) <= MAX_LENGTH and name.casefold() in known:
+        if 1 < len(name) <= MAX_LENGTH and names(name.casefold(), known):
             found.setdefault(name.casefold(), name)
     return list(found.values())[:most]
+
+
+def names(name: str, text: str) -> bool:
+    """Return whether a name stands in a text as a word or words of its own; Chinese has no bounds of words."""
+    first, last = (r"(?<!\w)" if name[0].isascii() else ""), (r"(?!\w)" if name[-1].isascii() else "")
+    return re.search(f"(?a){first}{re.escape(name)}{last}", text) is not None
 
 
 def _names(answer: str) -> list[str]:
     begin, end = answer.find("["), answer.rfind("]")
     try:
         listed = json.loads(answer[begin : end + 1])
-        return [name for name in listed if isinstance(name, str)]
+        values = (value for item in listed for value in (item.values() if isinstance(item, dict) else (item,)))
+        return [name for name in values if isinstance(name, str)]
     except (ValueError, TypeError, RecursionError):
         return _QUOTED.findall(answer) or _ITEM.findall(answer)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from regraft.corpus.document import Reject
+from regraft.synthesis.entities import names
 from regraft.synthesis.measures import ngrams, words
 from regraft.synthesis.pairs import Pair, heading, parse_pair, plain, without_thought
 
@@ -139,7 +140,7 @@ class Relation:
     def read(self, answer: str, given: Given) -> Pair | Reject:
         """Return the text, or which entity it does not name."""
         text = plain(answer)
-        missing = [name for name in given.entities if name.casefold() not in text.casefold()]
+        missing = [name for name in given.entities if not names(name.casefold(), text.casefold())]
         return Reject("form", f"does not name {missing[0]!r}") if missing else Pair(problem="", solution=text)
 
 

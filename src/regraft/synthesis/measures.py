@@ -58,11 +58,41 @@ def _stem(word: str) -> str:
 def foreign_numbers(answer: str, *grounds: str) -> list[str]:
     """Return the numbers of `answer` that stand nowhere in `grounds`, numbers of steps at a line's begin left out.
 
-    1,000 is 1000.
+    1,000 is 1000. What comes of two numbers in the same sentence that are known is known from there on: `60 times 2,
+    which is 120`.
     """
-    without_steps = _STEP.sub(" ", answer)
     known = {_plain(number) for ground in grounds for number in _NUMBER.findall(ground)}
-    return [number for number in _NUMBER.findall(without_steps) if _plain(number) not in known]
+    foreign: list[str] = []
+    for sentence in _SENTENCES.split(_STEP.sub(" ", answer)):
+        numbers = _NUMBER.findall(sentence)
+        for number in numbers:
+            operands = {plain for other in numbers[:MAX_OPERANDS] if (plain := _plain(other)) in known}
+            if _plain(number) in known or _results_from(_plain(number), operands):
+                known.add(_plain(number))
+            else:
+                foreign.append(number)
+    return foreign
+
+
+MAX_OPERANDS = 20
+"""Numbers of a sentence that a result is looked for among."""
+_SENTENCES = re.compile(r"(?<=[.!?])\s|[。！？\n]")
+
+
+def _results_from(number: str, operands: Iterable[str]) -> bool:
+    """Return whether a number is, rounded as it is, the sum, difference, product or quotient of two others."""
+    try:
+        wanted, values = float(number), [float(operand) for operand in operands]
+    except ValueError:  # 1.2.3
+        return False
+    decimals = len(number.partition(".")[2])
+    return any(round(found, decimals) == wanted for a in values for b in values for found in _combined(a, b))
+
+
+def _combined(a: float, b: float) -> Iterator[float]:
+    yield from (a + b, a - b, a * b)
+    if b:
+        yield a / b
 
 
 _STEP = re.compile(r"(?im)^[ \t]*+(?:step[ \t]++)?\d++[.):]\s")

@@ -21,7 +21,8 @@ _NEXT_EN = (
 )
 MIN_PROSE = 60
 """Characters of a line that sentences are taken from; not in the paper."""
-_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|[。！？](?=[^”」』]|$))")
+_SHORT = "".join(rf"(?<!\b{short})" for short in ("e\\.g", "i\\.e", "vs", "cf", "etc", "Dr", "Mr", "Mrs", "[A-Z]"))
+_SENTENCE = re.compile(rf"\S.*?(?:(?:{_SHORT}\.|[!?])(?=\s|$)|[。！？](?=[^”」』]|$))")
 _DEFINITION_EN = re.compile(
     r"^(?P<the>(?:An?|The) )?(?P<term>[A-Za-z][\w+./-]*(?: [\w+./-]+){0,3}?) "
     r"(?P<verb>is|are) (?P<what>(?:an?|the) .{25,})"

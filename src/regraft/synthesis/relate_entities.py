@@ -61,7 +61,7 @@ def describe(config: RelateConfig) -> str:
     return f"at most {requests:,} requests to {config.writer.model} and {config.budget_tokens:,} tokens"
 
 
-@stage(version=2, makes=Kind.CORPUS, describe=describe, docs=Kind.CORPUS, generator=optional(Kind.FILES))
+@stage(version=3, makes=Kind.CORPUS, describe=describe, docs=Kind.CORPUS, generator=optional(Kind.FILES))
 def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
     """Write the texts that pass every check as documents, document by document; all others are rejects.
 

@@ -65,7 +65,7 @@ def describe(config: ScienceQaConfig) -> str:
 
 
 @stage(
-    version=4,
+    version=5,
     makes=Kind.CORPUS,
     describe=describe,
     docs=Kind.CORPUS,

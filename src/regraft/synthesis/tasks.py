@@ -70,6 +70,9 @@ class Written:
     """Whether a solver is to bear out its answer."""
 
 
+_ENDS, _TAIL = " \n*#-`", 40
+
+
 def read_text(task: Task, exchange: "Exchange", checks: Checks) -> Written:
     """Return what an answer makes of a task: a function of the stored bytes."""
     answer = answer_of(exchange, task.writer.max_tokens)
@@ -83,7 +86,8 @@ def read_text(task: Task, exchange: "Exchange", checks: Checks) -> Written:
         cut = Reject("truncated", pair.detail) if answer.finish_reason == "length" else pair
         return Written(text=answer.text, rejects=(cut,))
     solved_again = checks.solver is not None and checks.solver.concerns(pair, task.discipline)
-    found = measure(pair, task.given.snippet, answer.finish_reason)
+    cut = answer.text.rstrip(_ENDS).endswith(pair.text[-_TAIL:].rstrip(_ENDS))  # else what was cut stands behind it
+    found = measure(pair, task.given.snippet, answer.finish_reason if cut else "")
     unmet = checks.demands.rejects(found, task.prompt.language)
     if solved_again:  # a new number is a result, and whether it is right is told by other solutions
         unmet = [reject for reject in unmet if reject.reason != NUMBER]

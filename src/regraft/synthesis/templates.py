@@ -71,7 +71,7 @@ def _interleaved(ranked: "Sequence[Candidate]") -> "list[Candidate]":
 
 
 @stage(
-    version=2,
+    version=3,
     makes=Kind.CORPUS,
     describe=lambda config: f"{config.num_pairs:,} pairs, at most {config.max_bytes:,} bytes",
     docs=Kind.CORPUS,

@@ -96,8 +96,8 @@ class Demands:
     min_grounding: float = 0.4
     """Share of content words and pairs of the solution that occur in the snippet or the problem."""
     numbers_grounded: bool = True
-    """Whether each number of the solution must stand in the snippet or the problem. Off for mathematics, where new
-    numbers are results."""
+    """Whether each number of the solution must stand in the snippet or the problem, or be reckoned from such numbers
+    within a sentence. A longer calculation needs a solver (`Checks.solver`), or this off."""
     stands_alone: bool = True
     """Whether a text must not point at the snippet, which its reader does not have."""
     max_similarity: float = 0.6

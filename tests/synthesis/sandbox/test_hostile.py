@@ -18,7 +18,7 @@ from regraft.synthesis.sandbox.choice import what_fails
 from regraft.synthesis.sandbox.isolation import NAMESPACES, NO_ISOLATION, Isolation, Limits, bubblewrap
 from regraft.synthesis.sandbox.program import Program
 from regraft.synthesis.sandbox.trial import Trial, try_out
-from regraft.synthesis.sandbox.verdict import Verdict
+from regraft.synthesis.sandbox.verdict import Verdict, judge
 
 LIMITS = Limits(cpu_s=1, wall_s=2, memory_mib=128, processes=6, disk_mib=1, files=50, output_bytes=10_000)
 
@@ -338,3 +338,76 @@ def test_no_isolation_is_refused_unless_it_is_asked_for():
     assert "namespaces: The isolation namespaces failed" in child.stderr
     assert "Operation not permitted" in child.stderr
     assert "--unsafe-code" in child.stderr
+
+
+CALLS = """
+import ctypes, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": 0, "aarch64": 1}[platform.machine()]
+
+def refused(numbers, *arguments):
+    ctypes.set_errno(0)
+    assert libc.syscall(numbers[number], *arguments) == -1, numbers
+    assert ctypes.get_errno() == 1, (numbers, os.strerror(ctypes.get_errno()))
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "refused((101, 117), 0x4206, 1, None, None)",  # ptrace: seize the supervisor
+        "refused((438, 438), os.pidfd_open(1), 2, 0)",  # pidfd_getfd: the descriptor of its report
+        "refused((310, 270), 1, None, 0, None, 0, 0)",  # process_vm_readv
+        "refused((311, 271), 1, None, 0, None, 0, 0)",
+        "refused((29, 194), 0, 1 << 20, 0o1600)",  # shmget: memory that RLIMIT_AS does not count
+        "refused((319, 279), b'm', 0)",  # memfd_create
+        "refused((68, 186), 0, 0o1600)",  # msgget
+        "refused((250, 219), 0, -3, 0)",  # keyctl: the session keyring of who started all this
+        "refused((248, 217), b'user', b'k', b'v', 1, -3)",  # add_key
+        "refused((425, 425), 1, None)",  # io_uring_setup
+        "refused((321, 280), 0, None, 0)",  # bpf
+        "refused((272, 97), 0x10000000)",  # unshare: a user namespace
+        "refused((41, 198), 40, 1, 0)",  # socket: the host of a virtual machine
+        "refused((41, 198), 38, 5, 0)",  # socket: the kernel's cryptography
+    ],
+)
+def test_calls_that_namespaces_do_not_hold_are_refused(call: str, isolation: Isolation):
+    trial = tried(f"{CALLS}\n{call}", isolation)
+    assert (trial.verdict, trial.reason) == (Verdict.PASSED, "")
+
+
+def test_calls_of_another_kind_of_machine_end_the_program_or_are_refused(isolation: Isolation):
+    if os.uname().machine != "x86_64":
+        pytest.skip("only x86-64 has calls of two more kinds")
+    x32 = "ctypes.set_errno(0)\nassert libc.syscall(0x40000000 + 39) == -1 and ctypes.get_errno() == 1"
+    assert tried(f"{CALLS}\n{x32}", isolation).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("number", [1, 2, 6, 9, 11, 15, 31, 34, 40, 63, 64])
+def test_every_signal_is_a_verdict(number: int):
+    trial = try_out(Program(solution=f"import os; os.kill(os.getpid(), {number})", tests=""), NO_ISOLATION, LIMITS)
+    assert trial.verdict in (Verdict.CRASHED, Verdict.TIMEOUT, Verdict.FAILED, Verdict.PASSED)
+
+
+@pytest.mark.parametrize(
+    "report", [b"{", b"[]", b'{"code": "x"}', b'{"told": 1, "code": 0, "cpu_s": 0.0}', b"[" * 5000]
+)
+def test_a_report_that_is_none_is_a_verdict(report: bytes):
+    assert judge(b"\n" + report, NO_ISOLATION, LIMITS)[0] is Verdict.CRASHED
+
+
+def test_a_report_without_end_is_stopped():
+    program = """
+    import os
+    report = os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY)
+    while True:
+        os.write(report, b" " * 65536)
+    """
+    trial = tried(program, NO_ISOLATION)
+    assert (trial.verdict, trial.reason) == (Verdict.CRASHED, "its supervisor was disturbed")
+
+
+def test_half_an_emoji_in_a_reason_is_text():
+    trial = try_out(Program(solution=r"raise ValueError('\ud800')", tests=""), NO_ISOLATION, LIMITS)
+    assert trial.verdict is Verdict.FAILED
+    trial.reason.encode()

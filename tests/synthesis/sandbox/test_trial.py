@@ -4,7 +4,7 @@ import pytest
 
 from regraft.core import ConfigError
 from regraft.synthesis.sandbox.choice import choose_isolation
-from regraft.synthesis.sandbox.isolation import Isolation, Limits
+from regraft.synthesis.sandbox.isolation import NO_ISOLATION, Isolation, Limits
 from regraft.synthesis.sandbox.program import Program
 from regraft.synthesis.sandbox.trial import Trial, try_out
 from regraft.synthesis.sandbox.verdict import Verdict
@@ -103,3 +103,20 @@ def test_a_thread_that_never_ends_does_not_hold_a_trial_up(isolation: Isolation)
 def test_limits_of_nothing_are_refused():
     with pytest.raises(ConfigError, match=r"limits\.processes is 0"):
         Limits(processes=0)
+
+
+@pytest.mark.parametrize(
+    ("solution", "tests", "verdict"),
+    [
+        ("def test_bit(n, i): return n >> i & 1", "assert test_bit(2, 1) == 1", Verdict.PASSED),
+        ("def f(): return 1", "class TestF:\n    def test_f(self):\n        assert f() == 2", Verdict.FAILED),
+        ("def f(): return 1", "class TestF:\n    def test_f(self):\n        assert f() == 1", Verdict.PASSED),
+        (
+            "import unittest\nclass C(unittest.TestCase):\n    def test_c(self): assert False",
+            "assert C",
+            Verdict.PASSED,
+        ),
+    ],
+)
+def test_only_what_the_tests_define_is_a_test(solution: str, tests: str, verdict: Verdict):
+    assert try_out(Program(solution=solution, tests=tests), NO_ISOLATION, LIMITS).verdict is verdict

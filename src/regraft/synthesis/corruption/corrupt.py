@@ -64,7 +64,7 @@ def describe(config: CorruptConfig) -> str:
     return f"{config.rate:.0%} of the documents: {', '.join(kind.name for kind in config.kinds)}"
 
 
-@stage(version=1, makes=Kind.CORPUS, describe=describe, docs=Kind.CORPUS)
+@stage(version=2, makes=Kind.CORPUS, describe=describe, docs=Kind.CORPUS)
 def corrupt(config: CorruptConfig, ctx: Context) -> Metrics:
     """Write all documents in their order, the chosen ones corrupted: these have their original as first parent.
 

@@ -80,12 +80,14 @@ def substituted(
         return None
     order = sorted(range(len(places)), key=lambda n: draw.number("place", n))
     chosen = sorted(order[: ceil(share * len(places))])
-    text, start = original.text, original.start
-    for n in reversed(chosen):
+    parts, behind, start = list[str](), 0, original.start
+    for n in chosen:
         first, last = places[n]
         made = other(original.text[first:last], draw.number("other", n))
-        text = text[:first] + made + text[last:]
+        parts += [original.text[behind:first], made]
+        behind = last
         start += len(made) - (last - first) if last <= original.start else 0
+    text = "".join([*parts, original.text[behind:]])
     if text == original.text:
         return None
     return Corrupted(text=text, start=start, detail=f"{len(chosen)} of {len(places)}")

@@ -90,14 +90,16 @@ class FrequentWordSubstitution:
         if len(frequent) < 2:
             return None
 
+        place_of = {word: place for place, word in enumerate(frequent)}
+
         def other(word: str, chance: int) -> str:
-            found = [w for w in frequent if w != word.lower()]
-            return _in_case_of(word, found[chance % len(found)])
+            chosen = chance % (len(frequent) - 1)
+            return _in_case_of(word, frequent[chosen + (chosen >= place_of[word.lower()])])
 
         places = [
             (start, stop)
             for start, stop in _places(_WORD, original, self.part)
-            if original.text[start:stop].lower() in set(frequent)
+            if original.text[start:stop].lower() in place_of
         ]
         return substituted(original, places, self.share, draw, other)
 

@@ -39,7 +39,7 @@ class DiversityConfig:
             raise ConfigError(f"similarity is {self.similarity}; give a share above 0 and up to 1.")
 
 
-@stage(version=2, makes=Kind.FILES, docs=Kind.CORPUS)
+@stage(version=3, makes=Kind.FILES, docs=Kind.CORPUS)
 def measure_diversity(config: DiversityConfig, ctx: Context) -> Metrics:
     """Write `diversity.parquet` and `diversity_counts.parquet`, rows by source and language.
 

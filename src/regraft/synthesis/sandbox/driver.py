@@ -1,7 +1,7 @@
 """Runs `solution.py` and then `tests.py` in one fresh module, and tells on descriptor 3 how that ended.
 
 Started by its source, as the program itself: standard library only. The module is known as `solution` and as
-`__main__`. What the tests only define is run too: functions `test...` and cases of unittest.
+`__main__`. What the tests only define is run too: functions `test...`, classes `Test...`, cases of unittest.
 """
 # pathlib takes longer to import than all that is done here.
 # ruff: noqa: PTH123
@@ -53,6 +53,7 @@ def _source(name: str) -> str:
 
 
 def _run(name: str, source: str, namespace: dict[str, Any]) -> None:
+    known = dict(namespace)
     try:
         exec(compile(source, name, "exec"), namespace)
     except SystemExit as ending:
@@ -60,7 +61,7 @@ def _run(name: str, source: str, namespace: dict[str, Any]) -> None:
             raise
         return
     if name == _FILES[1]:
-        _run_defined(namespace)
+        _run_defined({what: value for what, value in namespace.items() if known.get(what) is not value})
 
 
 def _is_unittest(ending: SystemExit) -> bool:
@@ -69,19 +70,31 @@ def _is_unittest(ending: SystemExit) -> bool:
     return bool(frames) and frames[-1].filename.endswith("/unittest/main.py")
 
 
-def _run_defined(namespace: dict[str, Any]) -> None:
+def _run_defined(defined: dict[str, Any]) -> None:
     """Run what the tests define and leave to a test runner."""
-    for name, value in list(namespace.items()):
+    for name, value in defined.items():
         if name.startswith("test") and callable(value) and not isinstance(value, type):
             value()
-    if "unittest" in sys.modules:
-        import unittest
+        elif isinstance(value, type) and "unittest" in sys.modules and issubclass(value, _case()):
+            _run_case(value)
+        elif isinstance(value, type) and name.startswith("Test"):
+            for test in [test for test in dir(value) if test.startswith("test")]:
+                getattr(value(), test)()
 
-        loader = unittest.defaultTestLoader
-        result = unittest.TestResult()
-        loader.loadTestsFromModule(sys.modules["solution"]).run(result)
-        for _, text in (*result.failures, *result.errors):
-            raise AssertionError(text.strip().rpartition("\n")[2])
+
+def _case() -> type:
+    import unittest
+
+    return unittest.TestCase
+
+
+def _run_case(case: type) -> None:
+    import unittest
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    for _, text in (*result.failures, *result.errors):
+        raise AssertionError(text.strip().rpartition("\n")[2])
 
 
 def _said(error: BaseException) -> str:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import platform
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from regraft.core import ConfigError
+from regraft.synthesis.sandbox.system_calls import system_call_filter
 
 PYTHON = os.path.realpath(sys.executable)
 """The interpreter itself: a virtual environment is not visible from inside."""
@@ -47,16 +50,26 @@ class Isolation:
     """`bubblewrap`, `namespaces` or `none`."""
     program: str = ""
 
-    def command(self, limits: Limits) -> list[str]:
-        """Return what to put before a command, which then runs in `/work`, where only `none` leaves it in the cwd."""
+    def command(self, limits: Limits, filter_: BinaryIO) -> list[str]:
+        """Return what to put before a command, which then runs in `/work`, where only `none` leaves it in the cwd.
+
+        Its filter of system calls is written to the file `filter_`, which bubblewrap inherits.
+
+        Raises:
+            RegraftError: there is no filter for this machine.
+        """
+        if self.name == "none":
+            return []
+        refused = system_call_filter(platform.machine())
         match self.name:
             case "bubblewrap":
-                return [self.program, *_bubblewrap_options(limits), "--"]
-            case "namespaces":
-                view = {"visible": visible(), "size": limits.disk_mib << 20, "files": limits.files}
-                return [PYTHON, "-I", "-S", str(_NAMESPACES), json.dumps(view)]
+                filter_.write(refused)
+                filter_.seek(0)
+                return [self.program, *_bubblewrap_options(limits), "--seccomp", str(filter_.fileno()), "--"]
             case _:
-                return []
+                bounds = {"size": limits.disk_mib << 20, "files": limits.files}
+                view = {"visible": visible(), "filter": refused.hex(), **bounds}
+                return [PYTHON, "-I", "-S", str(_NAMESPACES), json.dumps(view)]
 
 
 NAMESPACES = Isolation(name="namespaces")

@@ -2,7 +2,8 @@
 
 The command is process 1 of its pid namespace, so that all it started ends with it; it has no network, and a file
 system of `VIEW["visible"]`, read-only, with one folder `/work` to write into. Its user is mapped to nobody, which
-bounds its processes also where root starts it, and keeps it from making namespaces in turn. Standard library only, no
+bounds its processes also where root starts it, and keeps it from making namespaces in turn. A filter refuses system
+calls that namespaces do not hold. Standard library only, no
 import of this package: it is started with `-I -S`. Linux 5.14 or later.
 """
 # pathlib takes longer to import than all that is done here.
@@ -19,7 +20,8 @@ _NOSUID, _NODEV, _BIND, _REC, _PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _READ_ONLY = 1
 _DETACH = 2
 _RECURSIVE, _HERE, _MOUNT_SETATTR = 0x8000, -100, 442
-_PDEATHSIG, _NO_NEW_PRIVILEGES = 1, 38
+_PDEATHSIG, _NO_NEW_PRIVILEGES, _SECCOMP = 1, 38, 22
+_FILTER_MODE = 2
 _NOBODY = 65534
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -106,6 +108,16 @@ def _die_with_parent() -> None:
     _call("prctl", _PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
+class _Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+
+
+def _refuse(code: bytes) -> None:
+    """Have the kernel refuse system calls; what this process starts is bound too."""
+    program = _Program(len(code) // 8, code)
+    _call("prctl", _SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0)
+
+
 def main() -> None:
     """Run the command and end as it ends."""
     view, command = json.loads(sys.argv[1]), sys.argv[2:]
@@ -121,6 +133,7 @@ def main() -> None:
         os._exit(abs(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])))
     _new_root(view["visible"], view["size"], view["files"])
     _drop_privileges(root)
+    _refuse(bytes.fromhex(view["filter"]))
     os.execve(command[0], command, {})
 
 

@@ -29,9 +29,10 @@ class Program:
     @contextmanager
     def started(self, isolation: Isolation, limits: Limits) -> Generator[subprocess.Popen[bytes]]:
         """Yield the running process, the first of a group and session of its own; end all of them."""
-        command = [*isolation.command(limits), PYTHON, "-I", "-S", "-c", _SUPERVISOR.read_text("utf-8")]
         with tempfile.TemporaryDirectory() as folder:
-            with tempfile.TemporaryFile() as job:
+            with tempfile.TemporaryFile() as job, tempfile.TemporaryFile() as filter_:
+                apart = isolation.command(limits, filter_)
+                command = [*apart, PYTHON, "-I", "-S", "-c", _SUPERVISOR.read_text("utf-8")]
                 job.write(self._job(limits))
                 job.seek(0)
                 process = subprocess.Popen(
@@ -42,6 +43,7 @@ class Program:
                     env={},
                     cwd=folder,
                     start_new_session=True,
+                    pass_fds=(filter_.fileno(),) if isolation.name == "bubblewrap" else (),
                 )
             with process:
                 try:

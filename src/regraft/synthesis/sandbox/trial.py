@@ -20,7 +20,8 @@ class Trial:
     reason: str
     """Which exception or which limit, and where; empty when all went well."""
     tail: str
-    """The last characters that the program wrote; addresses in memory, which are never the same, are left out."""
+    """The last characters that the program wrote, where they are kept; addresses in memory, which are never the same,
+    are left out."""
 
 
 def try_out(program: Program, isolation: Isolation, limits: Limits) -> Trial:

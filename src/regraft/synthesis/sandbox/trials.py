@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +15,7 @@ from regraft.synthesis.sandbox.verdict import Verdict
 
 
 class Trials:
-    """Verdicts by program, in a file of JSON lines that outlives a crash."""
+    """Verdicts by program, in a file of JSON lines that outlives a crash; what programs wrote is in the file alone."""
 
     def __init__(self, path: Path, isolation: Isolation, limits: Limits, workers: int) -> None:
         self.isolation, self.limits = isolation, limits
@@ -47,7 +47,7 @@ class Trials:
         with self._lock:
             self._file.write(json.dumps({"key": key, **asdict(trial)}) + "\n")
             self._file.flush()
-            self._known[key] = trial
+            self._known[key] = replace(trial, tail="")
         return trial
 
     def _key(self, program: Program) -> str:
@@ -72,5 +72,5 @@ def _read(path: Path) -> dict[str, Trial]:
             row = json.loads(line)
         except ValueError:
             continue
-        known[row["key"]] = Trial(verdict=Verdict(row["verdict"]), reason=row["reason"], tail=row["tail"])
+        known[row["key"]] = Trial(verdict=Verdict(row["verdict"]), reason=row["reason"], tail="")
     return known

@@ -30,23 +30,35 @@ def judge(report: bytes, isolation: Isolation, limits: Limits) -> tuple[Verdict,
         raise RegraftError(f"The isolation {isolation.name} failed and nothing was run: {said or 'it says nothing'}")
     if not report.strip():
         return Verdict.CRASHED, "its supervisor was ended"
-    found = json.loads(report)
-    code = found["code"]
-    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and found["cpu_s"] >= limits.cpu_s):
+    match _object(report):
+        case {"code": int() as code, "cpu_s": float() as cpu_s, "told": str() as told}:
+            pass
+        case _:
+            return Verdict.CRASHED, "its supervisor was disturbed"
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and cpu_s >= limits.cpu_s):
         return Verdict.TIMEOUT, f"{limits.cpu_s} s of processor time"
     if code < 0:
-        return Verdict.CRASHED, signal.Signals(-code).name
-    return _told(found["told"]) or (Verdict.CRASHED, f"it left with exit code {code} before its tests ended")
+        return Verdict.CRASHED, _signal(-code)
+    return _told(told) or (Verdict.CRASHED, f"it left with exit code {code} before its tests ended")
+
+
+def _object(line: str | bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _signal(number: int) -> str:
+    """Return the name of a signal; those for real time have none."""
+    known = {one.value: one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")
 
 
 def _told(line: str) -> tuple[Verdict, str] | None:
     """Return what the driver told from inside; None where it did not come to that."""
-    try:
-        told = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    match told:
+    match _object(line):
         case {"verdict": "passed" | "failed" | "memory" as verdict, "reason": str() as reason}:
-            return Verdict(verdict), reason
+            return Verdict(verdict), reason.encode("utf-8", "replace").decode()
         case _:
             return None

@@ -10,6 +10,8 @@ from regraft.synthesis.sandbox.isolation import Limits
 from regraft.synthesis.sandbox.verdict import Verdict
 
 _CHUNK = 65536
+_REPORT_BYTES = 32768
+"""More than a supervisor ever says."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +40,9 @@ def watch(process: subprocess.Popen[bytes], limits: Limits) -> Watched:
                     selector.unregister(key.fileobj)
             if len(watched.output) > limits.output_bytes:
                 break
+            if len(watched.report) > _REPORT_BYTES:
+                watched.stopped = Verdict.CRASHED, "its supervisor was disturbed"
+                return watched
             if time.monotonic() >= deadline:
                 watched.stopped = Verdict.TIMEOUT, f"{limits.wall_s:g} s in all"
                 return watched
