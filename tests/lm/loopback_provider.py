@@ -26,10 +26,16 @@ class FakeProvider:
     def __init__(self, answer: Answer) -> None:
         self.answer, self.seen = answer, dict[str, int]()
         self.files, self.batches = dict[str, bytes](), list[dict[str, Any]]()
-        self.troubles = 0
-        """Requests that are answered by 503 first."""
+        self.troubles = self.bad_starts = self.hidden = self.failing = 0
+        """Lists that are answered by 503 first, batches whose start is answered by 502, lists that do not show what
+        there is, batches that fail as a whole."""
+        self.says: tuple[int, str] | None = None
+        """Answer to every upload."""
+        self.deleted: list[str] = []
 
     async def upload(self, request: web.Request) -> web.Response:
+        if self.says:
+            return web.Response(status=self.says[0], text=self.says[1])
         form = await request.post()
         assert form["purpose"] == "batch"
         self.files[name := f"file-{len(self.files)}"] = form["file"].file.read()  # type: ignore[union-attr]
@@ -38,12 +44,21 @@ class FakeProvider:
     async def create(self, request: web.Request) -> web.Response:
         batch = {"id": f"batch-{len(self.batches)}", "status": "validating", **await request.json()}
         self.batches.insert(0, batch)
+        if self.failing:
+            self.failing -= 1
+            batch.update(status="failed", errors={"data": [{"code": "token_limit_exceeded"}]})
+        if self.bad_starts:
+            self.bad_starts -= 1
+            return web.Response(status=502)
         return web.json_response(batch)
 
     async def all(self, request: web.Request) -> web.Response:
         if self.troubles:
             self.troubles -= 1
             return web.Response(status=503)
+        if self.hidden:
+            self.hidden -= 1
+            return web.json_response({"data": [], "has_more": False})
         after = request.query.get("after")
         start = next((n + 1 for n, batch in enumerate(self.batches) if batch["id"] == after), 0)
         page = self.batches[start : start + 2]
@@ -67,6 +82,10 @@ class FakeProvider:
         self.files[name := f"file-{len(self.files)}"] = "\n".join(map(json.dumps, reversed(lines))).encode()
         batch.update(status="completed", output_file_id=name)
 
+    async def delete(self, request: web.Request) -> web.Response:
+        self.deleted.append(request.match_info["id"])
+        return web.json_response({"deleted": True})
+
     async def content(self, request: web.Request) -> web.Response:
         return web.Response(body=self.files[request.match_info["id"]])
 
@@ -77,6 +96,7 @@ def serving(answer: Answer) -> Iterator[tuple[Endpoint, FakeProvider]]:
     app = web.Application()
     app.router.add_post("/v1/files", fake.upload)
     app.router.add_get("/v1/files/{id}/content", fake.content)
+    app.router.add_delete("/v1/files/{id}", fake.delete)
     app.router.add_post("/v1/batches", fake.create)
     app.router.add_get("/v1/batches", fake.all)
     app.router.add_get("/v1/batches/{id}", fake.look)

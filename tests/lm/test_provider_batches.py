@@ -55,7 +55,7 @@ def test_answers_come_in_any_order_and_are_paid_for_once(store: ResponseStore):
         assert generate(endpoint, store, requests) == dict.fromkeys("abc", "stored")
     assert fake.seen == dict.fromkeys("abc", 1)
     assert store.spent_tokens() == 90
-    assert store.batches() == []
+    assert store.batches() == {}
     found = store.find(requests[0].key)
     assert found is not None
     assert found.request == requests[0].body()
@@ -112,7 +112,7 @@ def test_a_killed_run_is_collected_and_not_sent_again(tmp_path: Path, monkeypatc
 
     with serving(always) as (endpoint, fake):
         with ResponseStore(tmp_path / "r.sqlite") as store, monkeypatch.context() as patch:
-            patch.setattr("regraft.lm.provider.Provider.results", killed)
+            patch.setattr("regraft.lm.provider.Provider.ended", killed)
             with pytest.raises(KeyboardInterrupt):
                 generate(endpoint, store, requests)
             assert len(store.batches()) == 1
@@ -135,3 +135,95 @@ def test_what_the_provider_refuses_is_an_error_with_its_words(store: ResponseSto
         elsewhere = Endpoint(base_urls=(endpoint.base_urls[0].replace("/v1", "/v2"),))
         with pytest.raises(RegraftError, match=r"POST .*/v2/files: HTTP 404"):
             generate(elsewhere, store, asked("a"))
+
+
+def test_a_batch_is_not_started_twice_when_its_start_is_answered_badly(store: ResponseStore):
+    with serving(always) as (endpoint, fake):
+        fake.bad_starts = 1
+        assert generate(endpoint, store, asked("a", "b")) == dict.fromkeys("ab", "stored")
+    assert (len(fake.batches), fake.seen) == (1, dict.fromkeys("ab", 1))
+
+
+def test_a_list_that_lags_pays_for_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    requests = asked("a", "b")
+
+    async def killed(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with serving(always) as (endpoint, fake):
+        with ResponseStore(tmp_path / "r.sqlite") as store, monkeypatch.context() as patch:
+            patch.setattr("regraft.lm.responses.ResponseStore.batch_sent", killed)
+            patch.setattr("regraft.lm.provider.Provider.ended", killed)
+            with pytest.raises(KeyboardInterrupt):
+                generate(endpoint, store, requests)
+            assert list(store.batches().values()) == [""]
+        fake.hidden = 2
+        with ResponseStore(tmp_path / "r.sqlite") as store:
+            assert generate(endpoint, store, requests) == dict.fromkeys("ab", "stored")
+    assert (len(fake.batches), fake.seen) == (1, dict.fromkeys("ab", 1))
+
+
+def test_a_batch_that_failed_as_a_whole_sticks_to_no_later_run(store: ResponseStore):
+    requests = asked("a", "b")
+    with serving(always) as (endpoint, fake):
+        fake.failing = 3
+        told = generate(endpoint, store, requests)
+        assert (told, len(fake.batches)) == (dict.fromkeys("ab", "failed"), 3)
+        assert store.batches() == {}
+        assert generate(endpoint, store, requests) == dict.fromkeys("ab", "stored")
+    assert store.spent_tokens() == 60
+
+
+def test_the_key_is_quoted_by_no_error(store: ResponseStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REGRAFT_TEST_KEY", "s3cret")
+    with serving(always) as (endpoint, fake):
+        fake.says = (401, "bad key s3cret")
+        keyed = Endpoint(base_urls=endpoint.base_urls, key_variable="REGRAFT_TEST_KEY")
+        with pytest.raises(RegraftError, match=r"HTTP 401: bad key \*\*\*") as caught:
+            generate(keyed, store, asked("a"))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_what_is_no_provider_is_named(store: ResponseStore):
+    with serving(always) as (endpoint, fake):
+        fake.says = (200, "<html>")
+        with pytest.raises(RegraftError, match=r"(?s)/files answered with no JSON object: <html>.*batch API"):
+            generate(endpoint, store, asked("a"))
+
+
+def test_an_answer_that_is_too_long_is_tried_again_and_the_others_are_kept(store: ResponseStore):
+    def long(body: dict[str, Any], time: int) -> tuple[int, Any]:
+        return 200, completed("x" * 10_000 if prompt_in(body) == "long" else "a")
+
+    limits = Limits(max_attempts=2, first_backoff_s=0.001, timeout_s=5, max_answer_bytes=2000)
+    with serving(long) as (endpoint, fake):
+        told = generate(endpoint, store, asked("long", "a"), limits=limits)
+    assert told == {"long": "failed", "a": "stored"}
+    assert fake.seen == {"long": 2, "a": 1}
+
+
+def test_a_kill_between_two_groups_of_results_charges_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def empty(body: dict[str, Any], time: int) -> tuple[int, Any]:
+        return 200, {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 0}}
+
+    settled: list[int] = []
+    settle = ResponseStore.settle
+
+    def once(store: ResponseStore, name: str, results: Any) -> None:
+        if settled:
+            raise KeyboardInterrupt
+        settled.append(len(results))
+        settle(store, name, results)
+
+    limits = Limits(max_attempts=1, first_backoff_s=0.001, timeout_s=5)
+    monkeypatch.setattr("regraft.lm.provider_batches.GROUP", 2)
+    with serving(empty) as (endpoint, fake):
+        with ResponseStore(tmp_path / "r.sqlite") as store, monkeypatch.context() as patch:
+            patch.setattr(ResponseStore, "settle", once)
+            with pytest.raises(KeyboardInterrupt):
+                generate(endpoint, store, asked(*"abc"), limits=limits)
+        with ResponseStore(tmp_path / "r.sqlite") as store:
+            generate(endpoint, store, [], limits=limits)
+            assert store.spent_tokens() == 3 * 5
+    assert fake.seen == dict.fromkeys("abc", 1)
+    assert fake.deleted == ["file-0"]

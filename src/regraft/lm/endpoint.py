@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -112,13 +113,13 @@ async def attempt(
         reason = "timeout" if late else type(error).__name__
         return Failure(reason=reason, may_pass=True, overloaded=late, exchange=_exchange(request, 0, b"", reason))
     if status != 200:
-        return _refusal(status, _quoted(body or b"", session), retry_after)
+        return _refusal(status, quoted(body or b"", session.headers), retry_after)
     if body is None:
         reason = f"the answer is longer than {max_bytes:,} bytes"
         return Failure(reason=reason, may_pass=False, of_request=True, exchange=_exchange(request, status, b"", reason))
     answer = parse_answer(body)
     if isinstance(answer, str) and (code := parse_error(body)):  # routers say so within a body that is well
-        return _refusal(code, _quoted(body, session), retry_after)
+        return _refusal(code, quoted(body, session.headers), retry_after)
     if isinstance(answer, str):
         return Failure(reason=answer, may_pass=True, of_request=True, exchange=_exchange(request, status, body, answer))
     return _exchange(request, status, body)
@@ -130,14 +131,14 @@ def _refusal(status: int, said: str, retry_after: str) -> Failure:
         may_pass=status >= 500 or status in _PASSING,
         of_request=status in _REFUSALS,
         overloaded=status in _OVERLOADED,
-        wait_s=_seconds(retry_after),
+        wait_s=seconds_of(retry_after),
     )
 
 
-def _quoted(body: bytes, session: "aiohttp.ClientSession") -> str:
-    """Return the beginning of an error in one line, without the API key, which some servers repeat."""
+def quoted(body: bytes, headers: Mapping[str, str]) -> str:
+    """Return the beginning of an error in one line, without the API key of the headers, which some servers repeat."""
     said = " ".join(body.decode("utf-8", "replace").split())
-    key = session.headers.get("Authorization", "").removeprefix("Bearer ")
+    key = headers.get("Authorization", "").removeprefix("Bearer ")
     return (said.replace(key, "***") if key else said)[:_EXCERPT]
 
 
@@ -167,7 +168,7 @@ async def _read(response: "aiohttp.ClientResponse", max_bytes: int) -> bytes | N
     return bytes(body)
 
 
-def _seconds(retry_after: str) -> float:
+def seconds_of(retry_after: str) -> float:
     """Return the seconds that a `Retry-After` header asks for, a number or a date; 0 when it is neither."""
     try:
         return max(0.0, float(retry_after))

@@ -1,122 +1,143 @@
-"""Files and batches of a provider over HTTP, in the format of OpenAI."""
+"""Files and batches of a provider, in the format of OpenAI."""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any, Self
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 from regraft.core import RegraftError
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits
+from regraft.lm.provider_http import ProviderHttp, Unclear
 
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _TAG = "regraft"
 """Metadata of a batch that names it, so that it is found again after a kill."""
+LOOKS = 3
+"""At the list of batches, before one that is not in it is believed never to have been started."""
+PATIENCE = 1500
+"""Attempts to look at a batch that is under way: a day of an endpoint that cannot be reached."""
+_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A batch that has ended."""
+
+    id: str
+    files: tuple[str, ...]
+    """Of results."""
+    input_file: str
+    error: str
+    """What the provider says against the whole of it; empty where it was begun."""
 
 
 class Provider:
     """What is sent to a provider and comes back; a batch has the name that we gave it."""
 
-    def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
-        headers = endpoint.headers()
-        self._headers = {name: headers[name] for name in headers if name != "Content-Type"}
-        self._url, self._limits = endpoint.base_urls[0].rstrip("/"), limits
+    def __init__(self, http: ProviderHttp, max_attempts: int) -> None:
+        self._http, self._max_attempts = http, max_attempts
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[Self]:
-        """Be connected for as long as the block lasts."""
-        import aiohttp
+    async def send(self, name: str, lines: bytes, poll_s: float) -> str:
+        """Start a batch of requests in JSON lines; return what the provider calls it.
 
-        timeout = aiohttp.ClientTimeout(total=self._limits.timeout_s)
-        async with aiohttp.ClientSession(headers=self._headers, timeout=timeout) as self._session:
-            yield self
-
-    async def send(self, name: str, lines: bytes) -> None:
-        """Start a batch of requests in JSON lines.
+        Where it is unclear whether it was started, it is looked for before it is started again.
 
         Raises:
             RegraftError: the provider refuses it.
         """
         import aiohttp
 
-        def form() -> aiohttp.FormData:
+        def form() -> dict[str, Any]:
             data = aiohttp.FormData()
             data.add_field("purpose", "batch")
             data.add_field("file", lines, filename=f"{name}.jsonl", content_type="application/jsonl")
-            return data
+            return {"data": data}
 
-        file = json.loads(await self._ask("POST", "/files", lambda: {"data": form()}))
+        file = _text(await self._http.json("POST", "/files", form), "id", "/files")
         batch = {
-            "input_file_id": file["id"],
+            "input_file_id": file,
             "endpoint": "/v1/chat/completions",
             "completion_window": "24h",
             "metadata": {_TAG: name},
         }
-        await self._ask("POST", "/batches", lambda: {"json": batch})
-
-    async def results(self, name: str, poll_s: float) -> dict[str, tuple[int, bytes]]:
-        """Return status and body by request once a batch has ended; nothing where it was never started.
-
-        Raises:
-            RegraftError: the provider found the file at fault, or cannot be reached.
-        """
-        batch = await self._find(name)
-        while batch is not None and batch["status"] not in _ENDED:
-            await asyncio.sleep(poll_s)
-            batch = json.loads(await self._ask("GET", f"/batches/{batch['id']}"))
-        if batch is None:
-            return {}
-        found: dict[str, tuple[int, bytes]] = {}
-        for file in filter(None, (batch.get("output_file_id"), batch.get("error_file_id"))):
-            content = await self._ask("GET", f"/files/{file}/content")
-            found.update(filter(None, map(_result, content.splitlines())))
-        if not found and batch["status"] == "failed":
-            raise RegraftError(f"The batch {batch['id']} failed: {json.dumps(batch.get('errors'))[:500]}")
-        return found
-
-    async def _find(self, name: str) -> dict[str, Any] | None:
-        after = ""
-        while True:
-            page = json.loads(await self._ask("GET", f"/batches?limit=100{after}"))
-            for batch in page["data"]:
-                if (batch.get("metadata") or {}).get(_TAG) == name:
-                    return batch
-            if not page.get("has_more"):
-                return None
-            after = f"&after={page['data'][-1]['id']}"
-
-    async def _ask(self, method: str, path: str, more: Any = dict) -> bytes:
-        """Return the body of an answer, after further attempts where the trouble may pass."""
-        import aiohttp
-
-        said = ""
-        for number in range(self._limits.max_attempts):
-            if number:
-                await asyncio.sleep(min(self._limits.max_backoff_s, self._limits.first_backoff_s * 2**number))
+        for number in range(self._max_attempts):
             try:
-                async with self._session.request(method, self._url + path, **more()) as response:
-                    body = await response.read()
-                    if response.status == 200:
-                        return body
-                    said = f"HTTP {response.status}: {' '.join(body.decode('utf-8', 'replace').split())[:200]}"
-                    if response.status < 500 and response.status != 429:
-                        break
-            except (TimeoutError, aiohttp.ClientError) as error:
-                said = f"{type(error).__name__}: {error}"
-        raise RegraftError(f"{method} {self._url}{path.partition('?')[0]}: {said}. What was answered is stored.")
+                return _text(
+                    await self._http.json("POST", "/batches", lambda: {"json": batch}, attempts=1), "id", "/batches"
+                )
+            except Unclear as error:
+                if found := await self.find(name, poll_s):
+                    return found
+                if number + 1 == self._max_attempts:
+                    raise RegraftError(str(error)) from error
+        raise AssertionError("there is one attempt at least")
+
+    async def find(self, name: str, poll_s: float) -> str:
+        """Return what the provider calls the batch of a name; "" when several looks do not find it."""
+        for look in range(LOOKS):
+            if look:
+                await asyncio.sleep(poll_s)
+            after = ""
+            for _ in range(_PAGES):
+                page = await self._http.json("GET", f"/batches?limit=100{after}", attempts=PATIENCE)
+                batches = [batch for batch in page.get("data") or () if isinstance(batch, dict)]
+                for batch in batches:
+                    if (batch.get("metadata") or {}).get(_TAG) == name:
+                        return _text(batch, "id", "/batches")
+                last = f"&after={batches[-1].get('id')}" if batches else ""
+                if not page.get("has_more") or not batches or last == after:
+                    break
+                after = last
+        return ""
+
+    async def ended(self, id_: str, poll_s: float) -> Batch:
+        """Return a batch once it has ended."""
+        while True:
+            batch = await self._http.json("GET", f"/batches/{id_}", attempts=PATIENCE)
+            if _text(batch, "status", f"/batches/{id_}") in _ENDED:
+                break
+            await asyncio.sleep(poll_s)
+        files = tuple(str(batch[kind]) for kind in ("output_file_id", "error_file_id") if batch.get(kind))
+        failed = batch["status"] == "failed" and not files
+        said = self._http.quoted(json.dumps(batch.get("errors")).encode())
+        error = f"the batch {id_} failed: {said}" if failed else ""
+        return Batch(id=id_, files=files, input_file=str(batch.get("input_file_id") or ""), error=error)
+
+    async def results(self, batch: Batch) -> AsyncIterator[tuple[str, tuple[int, bytes]]]:
+        """Yield key, status and body of each request of a batch that has ended."""
+        for file in batch.files:
+            async for line in self._http.lines(f"/files/{file}/content", PATIENCE):
+                if found := _result(line):
+                    yield found
+
+    async def forget(self, batch: Batch) -> None:
+        """Delete the requests of a batch at the provider, if it lets us."""
+        if batch.input_file:
+            await self._http.delete(f"/files/{batch.input_file}")
+
+
+def _text(found: dict[str, Any], name: str, path: str) -> str:
+    """Return a text of an answer.
+
+    Raises:
+        RegraftError: there is none.
+    """
+    value = found.get(name)
+    if not isinstance(value, str) or not value:
+        raise RegraftError(f"{path} of the provider answered without {name!r}. Has it a batch API as OpenAI has it?")
+    return value
 
 
 def _result(line: bytes) -> tuple[str, tuple[int, bytes]] | None:
     """Return key, status and body of a line of results; None for a line that is none."""
     try:
         row: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     match row:
         case {"custom_id": str() as key, "response": {"status_code": int() as status, "body": body}}:
-            return key, (status, json.dumps(body, ensure_ascii=False).encode())
+            return key, (status, json.dumps(body).encode())
         case {"custom_id": str() as key}:
-            return key, (0, json.dumps(row.get("error"), ensure_ascii=False).encode())
+            return key, (0, json.dumps(row.get("error")).encode())
         case _:
             return None

@@ -17,10 +17,13 @@ from regraft.lm.client import STORED, Follow, OnOutcome, ignore, nothing
 from regraft.lm.endpoint import Endpoint
 from regraft.lm.limits import Limits, Outcome
 from regraft.lm.provider import Provider
+from regraft.lm.provider_http import ProviderHttp
 from regraft.lm.responses import Exchange, ResponseStore
 
 POLL_S = 30.0
 """Between two looks at a batch."""
+GROUP = 500
+"""Results that are stored in one transaction."""
 BATCH_REQUESTS, BATCH_BYTES = 50_000, 150_000_000
 """At most in one file; the provider's bounds are 50,000 requests and 200 MB."""
 
@@ -73,15 +76,37 @@ class _Rounds:
     tries: Counter[str] = field(default_factory=Counter[str])
 
     async def run(self, requests: Iterator[ChatRequest], endpoint: Endpoint, poll_s: float) -> None:
-        async with Provider(endpoint, self.limits).opened() as provider:
-            for name in self.store.batches():  # of an earlier run
-                self._settle(name, await provider.results(name, poll_s), {})
+        async with ProviderHttp(endpoint, self.limits).opened() as http:
+            provider = Provider(http, self.limits.max_attempts)
+            for name, id_ in self.store.batches().items():  # of an earlier run
+                await self._collect(provider, name, id_ or await provider.find(name, poll_s), poll_s)
             self.store.charge_lost()
             while batch := self._gather(requests):
                 name = uuid.uuid4().hex  # what is tried again must not meet its last batch
                 self.store.open_batch(name, batch.values())
-                await provider.send(name, b"".join(map(_line, batch.values())))
-                self._settle(name, await provider.results(name, poll_s), batch)
+                id_ = await provider.send(name, b"".join(map(_line, batch.values())), poll_s)
+                self.store.batch_sent(name, id_)
+                self._look(batch, await self._collect(provider, name, id_, poll_s))
+
+    async def _collect(self, provider: Provider, name: str, id_: str, poll_s: float) -> dict[str, str]:
+        """Store what comes of a batch; return by key why a request has no answer. One without id was never started."""
+        failures: dict[str, str] = {}
+        if id_:
+            batch = await provider.ended(id_, poll_s)
+            group: dict[str, tuple[int, bytes]] = {}
+            async for key, result in provider.results(batch):
+                group[key] = result
+                if result[0] != 200:
+                    failures[key] = f"HTTP {result[0]}: {result[1][:200].decode('utf-8', 'replace')}"
+                if len(group) == GROUP:
+                    self.store.settle(name, group)
+                    group = {}
+            self.store.settle(name, group)
+            await provider.forget(batch)
+            if batch.error:
+                failures[""] = batch.error
+        self.store.close_batch(name)
+        return failures
 
     def _gather(self, requests: Iterator[ChatRequest]) -> dict[str, ChatRequest]:
         """Return the requests of the next batch; none when nothing is left that fits into the budget."""
@@ -113,9 +138,8 @@ class _Rounds:
         self.on_outcome(request, STORED)
         self.line.extend(self.follow(request, exchange))
 
-    def _settle(self, name: str, results: Mapping[str, tuple[int, bytes]], batch: Mapping[str, ChatRequest]) -> None:
-        """Store what came of a batch; have tried again what came back without an answer."""
-        self.store.close_batch(name, results)
+    def _look(self, batch: Mapping[str, ChatRequest], failures: Mapping[str, str]) -> None:
+        """Have tried again what came back without an answer."""
         for key, request in batch.items():
             if self._is_answered(request):
                 continue
@@ -123,9 +147,10 @@ class _Rounds:
             if self.tries[key] < self.limits.max_attempts:
                 self.line.append(request)
                 continue
-            status, said = results.get(key, (0, b"the batch ended without it"))
-            reason = f"HTTP {status}: {said[:200].decode('utf-8', 'replace')}, {self.tries[key]} attempts"
-            self._end(request, Outcome(ending="refused" if status in (400, 413, 422) else "failed", reason=reason))
+            said = failures.get(key) or failures.get("") or "no answer came with the batch"
+            refused = said.startswith(("HTTP 400", "HTTP 413", "HTTP 422"))
+            reason = f"{said}, {self.tries[key]} attempts"
+            self._end(request, Outcome(ending="refused" if refused else "failed", reason=reason))
 
     def _end(self, request: ChatRequest, outcome: Outcome) -> None:
         self.unanswered[request.key] = outcome

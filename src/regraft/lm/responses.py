@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS batched (
     batch TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, request BLOB NOT NULL,
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, PRIMARY KEY (batch, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (name TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
 """
 BUSY_S = 30.0
 """For which a commit waits while another process writes to the file."""
@@ -91,10 +92,11 @@ class ResponseStore:
         exchanges: Iterable[Exchange] = (),
         settled: Iterable[str] = (),
         batch: str = "",
+        served: Iterable[str] = (),
     ) -> None:
         """Store exchanges, which requests were sent and which are settled by now, in one transaction.
 
-        `batch` is the name of one that is with the provider no longer.
+        `served` are the keys of requests of `batch` that are with the provider no longer.
         """
         with self._transaction() as database:
             database.executemany(
@@ -105,8 +107,7 @@ class ResponseStore:
                 "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (_row(e) for e in exchanges)
             )
             database.executemany("DELETE FROM in_flight WHERE key = ?", ((key,) for key in settled))
-            if batch:
-                database.execute("DELETE FROM batched WHERE batch = ?", (batch,))
+            database.executemany("DELETE FROM batched WHERE batch = ? AND key = ?", ((batch, key) for key in served))
 
     def charge_lost(self) -> None:
         """Count what a killed process had in flight at its most: whether it was paid for, nobody knows."""
@@ -118,9 +119,10 @@ class ResponseStore:
             )
             database.execute("DELETE FROM in_flight")
 
-    def batches(self) -> list[str]:
-        """Return the names of the batches that are with a provider."""
-        return [name for (name,) in self._database.execute("SELECT DISTINCT batch FROM batched ORDER BY batch")]
+    def batches(self) -> dict[str, str]:
+        """Return by name what the provider calls the batches that are with it; "" where that is not known."""
+        query = "SELECT DISTINCT batch, COALESCE(id, '') FROM batched LEFT JOIN batches ON name = batch ORDER BY batch"
+        return dict(self._database.execute(query).fetchall())
 
     def open_batch(self, name: str, requests: Iterable[ChatRequest]) -> None:
         """Note what a batch holds, before it is sent."""
@@ -130,15 +132,27 @@ class ResponseStore:
                 ((name, r.key, r.model, r.body(), r.most.prompt_tokens, r.most.completion_tokens) for r in requests),
             )
 
-    def close_batch(self, name: str, results: Mapping[str, tuple[int, bytes]]) -> None:
-        """Store what came of a batch, status and body by key, and that it is no longer with the provider.
+    def batch_sent(self, name: str, id_: str) -> None:
+        """Note what the provider calls a batch."""
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO batches VALUES (?, ?)", (name, id_))
+
+    def settle(self, name: str, results: Mapping[str, tuple[int, bytes]]) -> None:
+        """Store what came of some requests of a batch, status and body by key; each is settled once.
 
         What has status 200 is an answer, or a failure that was paid for; anything else costs nothing.
         """
-        query = "SELECT key, model, request, prompt_tokens, completion_tokens FROM batched WHERE batch = ?"
-        rows = self._database.execute(query, (name,)).fetchall()
-        exchanges = [_settled(row, results[row[0]][1]) for row in rows if results.get(row[0], (0,))[0] == 200]
-        self.commit(exchanges=exchanges, batch=name)
+        query = "SELECT key, model, request, prompt_tokens, completion_tokens FROM batched WHERE batch = ? AND key = ?"
+        found = (self._database.execute(query, (name, key)).fetchone() for key in results)
+        rows = [row for row in found if row]
+        exchanges = [_settled(row, results[row[0]][1]) for row in rows if results[row[0]][0] == 200]
+        self.commit(exchanges=exchanges, batch=name, served=[row[0] for row in rows])
+
+    def close_batch(self, name: str) -> None:
+        """Note that a batch is no longer with the provider; what is not settled of it costs nothing."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM batched WHERE batch = ?", (name,))
+            database.execute("DELETE FROM batches WHERE name = ?", (name,))
 
     def answered(self) -> set[str]:
         """Return the keys that have an answer."""

@@ -37,10 +37,11 @@ class CachedStore(ResponseStore):
         exchanges: Iterable[Exchange] = (),
         settled: Iterable[str] = (),
         batch: str = "",
+        served: Iterable[str] = (),
     ) -> None:
         """Store exchanges in the ledger, then the answers among them in the cache; between the two no time passes."""
         bought = list(exchanges)
-        super().commit(sent=sent, exchanges=bought, settled=settled, batch=batch)
+        super().commit(sent=sent, exchanges=bought, settled=settled, batch=batch, served=served)
         if answers := [exchange for exchange in bought if not exchange.failure]:
             self._fill_cache(answers)
 
