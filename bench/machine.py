@@ -11,6 +11,7 @@ from pathlib import Path
 PACKAGES = (
     "regraft", "datatrove", "daft", "tokenizers", "resiliparse", "fastwarc", "pyarrow", "numpy", "scipy", "spacy",
     "torch", "transformers", "accelerate", "llamafactory", "litgpt", "lightning",
+    "aiohttp", "uvloop", "bespokelabs-curator", "data-designer", "distilabel", "litellm",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,13 @@ def numbered(count: int) -> list[ChatRequest]:
     return [ChatRequest(model="m", messages=messages, max_tokens=20) for messages in turns]
 
 
+async def _drip() -> AsyncIterator[bytes]:
+    """Send a byte at a time, for much longer than an attempt may take."""
+    for _ in range(300):
+        yield b" "
+        await asyncio.sleep(0.1)
+
+
 async def _hostile(body: dict[str, Any], number: int) -> web.StreamResponse:
     """Ten kinds of prompt by their number; only the last two kinds get an answer in the end."""
     match int(body["messages"][0]["content"]) % 10:
@@ -32,8 +39,10 @@ async def _hostile(body: dict[str, Any], number: int) -> web.StreamResponse:
             return web.Response(status=429, headers={"Retry-After": "0.05"})
         case 3:
             raise asyncio.CancelledError  # aiohttp drops the connection without an answer
-        case 4:
+        case 4 if number == 1:
             await asyncio.sleep(30)
+        case 4:
+            return web.Response(body=_drip(), content_type="application/json")
         case 5:
             return web.Response(text="<html>busy</html>", content_type="text/html")
         case 6:

@@ -15,14 +15,14 @@ from regraft.lm.chat import ChatRequest, Usage, parse_answer, parse_usage
 _TABLES = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA wal_autocheckpoint = 8000;
 CREATE TABLE IF NOT EXISTS exchanges (
     key TEXT NOT NULL, model TEXT NOT NULL, request BLOB NOT NULL, response BLOB NOT NULL, status INTEGER NOT NULL,
     failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, metered INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS answers ON exchanges (key) WHERE failure = '';
-CREATE TABLE IF NOT EXISTS in_flight (
-    key TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS sent (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batched (
     batch TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, request BLOB NOT NULL,
@@ -43,7 +43,7 @@ class Exchange:
     key: str
     model: str
     request: bytes
-    """JSON body."""
+    """JSON body; empty for what a killed process had in flight."""
     response: bytes
     """Raw body; empty where none was read whole."""
     status: int
@@ -99,25 +99,25 @@ class ResponseStore:
         `served` are the keys of requests of `batch` that are with the provider no longer.
         """
         with self._transaction() as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO in_flight VALUES (?, ?, ?, ?, ?)",
-                ((r.key, r.model, r.body(), r.most.prompt_tokens, r.most.completion_tokens) for r in sent),
-            )
-            database.executemany(
-                "INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (_row(e) for e in exchanges)
-            )
-            database.executemany("DELETE FROM in_flight WHERE key = ?", ((key,) for key in settled))
-            database.executemany("DELETE FROM batched WHERE batch = ? AND key = ?", ((batch, key) for key in served))
+            for request in sent:
+                most = request.most
+                row = (request.key, request.model, most.prompt_tokens, most.completion_tokens)
+                database.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", row)
+            for exchange in exchanges:
+                database.execute("INSERT OR IGNORE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(exchange))
+            for key in settled:
+                database.execute("DELETE FROM sent WHERE key = ?", (key,))
+            for key in served:
+                database.execute("DELETE FROM batched WHERE batch = ? AND key = ?", (batch, key))
 
     def charge_lost(self) -> None:
         """Count what a killed process had in flight at its most: whether it was paid for, nobody knows."""
         with self._transaction() as database:
             database.execute(
-                "INSERT INTO exchanges SELECT key, model, request, x'', 0, ?, prompt_tokens, completion_tokens, 0 "
-                "FROM in_flight",
+                "INSERT INTO exchanges SELECT key, model, x'', x'', 0, ?, prompt_tokens, completion_tokens, 0 FROM sent",
                 (LOST,),
             )
-            database.execute("DELETE FROM in_flight")
+            database.execute("DELETE FROM sent")
 
     def batches(self) -> dict[str, str]:
         """Return by name what the provider calls the batches that are with it; "" where that is not known."""

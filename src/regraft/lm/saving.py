@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from regraft.lm.chat import ChatRequest
 from regraft.lm.responses import Exchange, ResponseStore
 
-MOMENT_S = 0.005
+MOMENT_S = 0.002
 """For which the first row of a group waits. An answer takes a hundred times as long. Not in the paper."""
 
 
