@@ -72,8 +72,13 @@ def chained(side: Side) -> str:
     """Return the same where judgements follow texts: mean and range, for which request gets which draw is luck."""
     if not side.followed:
         return ""
-    found = [Slots().bound(side.texts, followed=True, late=LATE, luck=luck) for luck in range(TRIES)]
+    found = chains(side)
     return f"{mean(found):.3f} ({min(found):.3f} to {max(found):.3f})"
+
+
+def chains(side: Side) -> list[float]:
+    """Return what an ideal client keeps busy where judgements follow, for several draws."""
+    return [Slots().bound(side.texts, followed=True, late=LATE, luck=luck) for luck in range(TRIES)]
 
 
 def ratios(side: Sequence[Found], ours: Sequence[Found]) -> list[float]:
@@ -135,7 +140,9 @@ def verdict(runs: Runs) -> str:
         busy, cpu = median(one.utilisation for one in found), median(one.cpu_ms for one in found)
         where = f"{chained(side)} where judgements follow" if side.followed else f"{bound(side):.3f}"
         met = "" if cpu <= MOST_MS else f", NOT at most {MOST_MS:g}"
-        parts.append(f"{side.name}: {busy:.3f} of the slots busy, bound {where}, {cpu:.2f} ms a request{met}")
+        least = min(chains(side)) if side.followed else bound(side) - LATE
+        below = f", NOT at it but {least - busy:.3f} below" if busy < least else ""
+        parts.append(f"{side.name}: {busy:.3f} of the slots busy, bound {where}{below}, {cpu:.2f} ms a request{met}")
     for side in SIDES:
         if side.environment and (found := runs.found(side.name)):
             times = median(ratios(found, runs.found(GENERATE.name)))

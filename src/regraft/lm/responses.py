@@ -114,7 +114,8 @@ class ResponseStore:
         """Count what a killed process had in flight at its most: whether it was paid for, nobody knows."""
         with self._transaction() as database:
             database.execute(
-                "INSERT INTO exchanges SELECT key, model, x'', x'', 0, ?, prompt_tokens, completion_tokens, 0 FROM sent",
+                "INSERT INTO exchanges SELECT key, model, x'', x'', 0, ?, prompt_tokens, completion_tokens, 0 "
+                "FROM sent",
                 (LOST,),
             )
             database.execute("DELETE FROM sent")

@@ -16,7 +16,7 @@ from regraft.synthesis.genres import Given
 from regraft.synthesis.relate_entities import RelateConfig
 from regraft.synthesis.snippets import Snippet
 from regraft.synthesis.task_texts import TaskTexts
-from regraft.synthesis.tasks import Stream, Task
+from regraft.synthesis.tasks import Reader, Stream, Task
 from regraft.synthesis.texts import TextWriter, not_stored
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def write_page(
 class EntityStream:
     """Requests for entities, each followed by those for the texts on them, and these by their judgements."""
 
-    def __init__(self, config: RelateConfig) -> None:
-        self.config, self.texts = config, Stream(config.checks)
+    def __init__(self, config: RelateConfig, reader: Reader) -> None:
+        self.config, self.texts = config, Stream(reader)
         self._open: dict[str, Page] = {}
 
     def requests(self, pages: Iterable[Page]) -> Iterator[ChatRequest]:

@@ -75,15 +75,17 @@ def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.entity_tasks import EntityStream, choose_pages, write_page
     from regraft.synthesis.generation import opened
     from regraft.synthesis.task_texts import TaskTexts
+    from regraft.synthesis.tasks import Reader
     from regraft.synthesis.texts import TextWriter
 
     pages = choose_pages(config, ctx.input("docs"))
     with opened(ctx, config.writer, config.checks, config.budget_tokens, len(pages)) as models:
-        stream = EntityStream(config)
+        reader = Reader(config.checks)
+        stream = EntityStream(config, reader)
         outcomes = models.ask(stream.requests(pages), len(pages), stream.follow)
         with (
             TextWriter(ctx.out, "relate_entities", config.source, models.store) as writer,
-            TaskTexts(writer, config.checks, outcomes) as texts,
+            TaskTexts(writer, reader, outcomes) as texts,
         ):
             for page in pages:
                 write_page(config, page, outcomes, writer, texts)

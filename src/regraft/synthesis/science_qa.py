@@ -91,7 +91,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.science_pairs import tasks_of
     from regraft.synthesis.seed_choice import choose_seeds
     from regraft.synthesis.task_texts import TaskTexts
-    from regraft.synthesis.tasks import Stream
+    from regraft.synthesis.tasks import Reader, Stream
     from regraft.synthesis.texts import TextWriter
 
     count = -(-config.num_requests // config.prompts_per_snippet)
@@ -99,12 +99,13 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     with opened(ctx, config.writer, config.checks, config.budget_tokens, config.num_requests) as models:
         chosen = choose_seeds(config.seeds, count, config.seed, *inputs)
         chosen.write(ctx.out / SEEDS_FILE)
-        stream = Stream(config.checks)
+        reader = Reader(config.checks)
+        stream = Stream(reader)
         tasks = tasks_of(config, chosen.seeds)
         outcomes = models.ask(stream.requests(tasks), config.num_requests, stream.follow)
         with (
             TextWriter(ctx.out, "science_qa", config.source, models.store) as writer,
-            TaskTexts(writer, config.checks, outcomes) as texts,
+            TaskTexts(writer, reader, outcomes) as texts,
         ):
             for task in tasks_of(config, chosen.seeds):
                 texts.put(task)

@@ -14,7 +14,7 @@ from regraft.synthesis.judge import Judgement, read_judgement, second_request
 from regraft.synthesis.measures import Seen
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.solver import SolverConfig
-from regraft.synthesis.tasks import Checks, Task, Written, judgement_of, read_text, solutions_of
+from regraft.synthesis.tasks import Reader, Task, Written, judgement_of, solutions_of
 from regraft.synthesis.texts import TextWriter, not_stored
 
 Said = dict[str, str]
@@ -24,9 +24,10 @@ Said = dict[str, str]
 class TaskTexts:
     """Reads what models answered to tasks, and has it written or rejected."""
 
-    def __init__(self, writer: TextWriter, checks: Checks, outcomes: Mapping[str, Outcome]) -> None:
+    def __init__(self, writer: TextWriter, reader: Reader, outcomes: Mapping[str, Outcome]) -> None:
         """Write with `writer`; `outcomes` say of requests without an answer what became of them."""
-        self._writer, self._checks, self._outcomes = writer, checks, outcomes
+        self._writer, self._reader, self._outcomes = writer, reader, outcomes
+        self._checks = reader.checks
         self._seen, self._pages = Seen(), dict[str, list[int]]()
         self._similarities: list[float] = []
         self._equivalence = Equivalence()
@@ -59,7 +60,7 @@ class TaskTexts:
         exchange = self._writer.answer(request)
         if exchange is None:
             return Written(text="", rejects=(not_stored(self._outcomes.get(request.key)),))
-        written = read_text(task, exchange, self._checks)
+        written = self._reader.read(task, exchange)
         self._writer.judged("form", () if written.pair else written.rejects)
         if written.pair:
             self._writer.judged("demands", written.rejects)

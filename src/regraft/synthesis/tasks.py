@@ -73,8 +73,31 @@ class Written:
 _ENDS, _TAIL = " \n*#-`", 40
 
 
-def read_text(task: Task, exchange: "Exchange", checks: Checks) -> Written:
-    """Return what an answer makes of a task: a function of the stored bytes."""
+class Reader:
+    """Reads texts out of answers. What was measured is kept until it is read again, some 500 bytes a text."""
+
+    def __init__(self, checks: Checks) -> None:
+        self.checks = checks
+        self._measures: dict[str, Measures] = {}
+
+    def read(self, task: Task, exchange: "Exchange") -> Written:
+        """Return what an answer makes of a task."""
+        known = self._measures.pop(exchange.key, None)
+        written = read_text(task, exchange, self.checks, known)
+        if known is None and written.measures is not None:
+            self._measures[exchange.key] = written.measures
+        return written
+
+
+def read_text(task: Task, exchange: "Exchange", checks: Checks, known: Measures | None = None) -> Written:
+    """Return what an answer makes of a task: a function of the stored bytes.
+
+    Args:
+        task: what was asked for.
+        exchange: what was answered.
+        checks: what the text must pass.
+        known: what was measured in it before.
+    """
     answer = answer_of(exchange, task.writer.max_tokens)
     if isinstance(answer, str):
         return Written(text="", rejects=(Reject("unreadable", answer),))
@@ -87,7 +110,7 @@ def read_text(task: Task, exchange: "Exchange", checks: Checks) -> Written:
         return Written(text=answer.text, rejects=(cut,))
     solved_again = checks.solver is not None and checks.solver.concerns(pair, task.discipline)
     cut = answer.text.rstrip(_ENDS).endswith(pair.text[-_TAIL:].rstrip(_ENDS))  # else what was cut stands behind it
-    found = measure(pair, task.given.snippet, answer.finish_reason if cut else "")
+    found = known or measure(pair, task.given.snippet, answer.finish_reason if cut else "")
     unmet = checks.demands.rejects(found, task.prompt.language)
     if solved_again:  # a new number is a result, and whether it is right is told by other solutions
         unmet = [reject for reject in unmet if reject.reason != NUMBER]
@@ -112,8 +135,8 @@ def solutions_of(written: Written, checks: Checks) -> tuple[ChatRequest, ...]:
 class Stream:
     """Requests for texts, each followed by those for its judgement and other solutions as soon as it is answered."""
 
-    def __init__(self, checks: Checks) -> None:
-        self.checks = checks
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.checks = reader, reader.checks
         self._open: dict[str, Task] = {}
         self._judging: set[str] = set()
 
@@ -128,7 +151,7 @@ class Stream:
     def follow(self, request: ChatRequest, exchange: "Exchange") -> Iterator[ChatRequest]:
         """Yield what is to be asked once a request is answered."""
         if (task := self._open.pop(request.key, None)) is not None:
-            written = read_text(task, exchange, self.checks)
+            written = self.reader.read(task, exchange)
             if judgement := judgement_of(task, written, self.checks):
                 self._judging.add(judgement.key)
                 yield judgement
