@@ -6,11 +6,13 @@ Source: Llama-3-SynE (arXiv:2407.18743) takes "a content snippet" of a page; whi
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from regraft.core import ConfigError
 
 MIN_HAN = 0.1
 """Share of the letters of a Chinese text that are Han, the rest being names and terms; not in the paper."""
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _LINE = re.compile(r"[^\n]+")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 _ITEM = re.compile(r"\s*(?:[-*•·#>|$]|\d+[.)]\s|[a-z][.)]\s)")
@@ -55,14 +57,20 @@ class SnippetRule:
             raise ConfigError(f"snippets: min_line is {self.min_line}; a line of prose has at least 1 character.")
 
 
+@lru_cache(maxsize=1024)  # a line is looked at as the first of a snippet, as its last and as a part of it
 def is_prose(line: str, min_line: int) -> bool:
     """Return whether a line is running text: long enough, mostly letters, ended like a sentence, no list item."""
     line = line.strip()
-    han = sum("\u4e00" <= c <= "\u9fff" for c in line)
-    long_enough = len(line) >= (min_line // 3 if han * 2 > len(line) else min_line)
-    if not long_enough or _ITEM.match(line) or line[-1] not in ".!?:;”\"')。！？：；）」』":
+    if not line or line[-1] not in ".!?:;”\"')。！？：；）」』" or _ITEM.match(line):
         return False
-    return sum(c.isalpha() or c == " " for c in line) >= 0.85 * len(line)
+    if len(line) < (min_line // 3 if num_han(line) * 2 > len(line) else min_line):
+        return False
+    return sum(map(str.isalpha, line)) + line.count(" ") >= 0.85 * len(line)
+
+
+def num_han(text: str) -> int:
+    """Return how many characters of a text are Han."""
+    return 0 if text.isascii() else len(_HAN.findall(text))
 
 
 def is_in(text: str, language: str) -> bool:
@@ -71,8 +79,7 @@ def is_in(text: str, language: str) -> bool:
     Pages of one language hold paragraphs of another that nobody translated.
     """
     letters = sum(map(str.isalpha, text))
-    han = sum("\u4e00" <= c <= "\u9fff" for c in text)
-    return (han >= MIN_HAN * letters) == (language in ("zh", "ja"))
+    return (num_han(text) >= MIN_HAN * letters) == (language in ("zh", "ja"))
 
 
 def snippets_of(document: str, text: str, rule: SnippetRule) -> list[Snippet]:
