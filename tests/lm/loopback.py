@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from regraft.lm.endpoint import Endpoint
+from regraft.lm.client.endpoint import Endpoint
 
 Handler = Callable[[dict[str, Any], int], Awaitable[web.StreamResponse]]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from regraft.lm.endpoint import Endpoint
+from regraft.lm.client.endpoint import Endpoint
 
 Answer = Callable[[dict[str, Any], int], tuple[int, Any] | None]
 

@@ -16,11 +16,11 @@ import pytest
 from aiohttp import web
 
 from regraft.core import ConfigError
-from regraft.lm import client
-from regraft.lm.chat import ChatRequest, Message
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits, Outcome, Price
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client import generate as client
+from regraft.lm.client.chat import ChatRequest, Message
+from regraft.lm.client.endpoint import Endpoint
+from regraft.lm.client.limits import Limits, Outcome, Price
+from regraft.lm.client.responses import Exchange, ResponseStore
 from tests.lm.loopback import Handler, completion, echo, serving
 
 QUICK = Limits(concurrency=4, max_attempts=3, first_backoff_s=0.01, max_backoff_s=0.05, timeout_s=5)
@@ -355,11 +355,11 @@ def test_what_waits_for_the_endpoint_is_not_sent_after_an_interrupt(store: Respo
 _CLIENT = """
     import sys
     from pathlib import Path
-    from regraft.lm.chat import ChatRequest, Message
-    from regraft.lm.client import generate
-    from regraft.lm.endpoint import Endpoint
-    from regraft.lm.limits import Limits
-    from regraft.lm.responses import ResponseStore
+    from regraft.lm.client.chat import ChatRequest, Message
+    from regraft.lm.client.generate import generate
+    from regraft.lm.client.endpoint import Endpoint
+    from regraft.lm.client.limits import Limits
+    from regraft.lm.client.responses import ResponseStore
     requests = [ChatRequest(model="m", messages=(Message(role="user", content=f"q{i:03d}"),), max_tokens=20)
                 for i in range(40)]
     with ResponseStore(Path(sys.argv[2])) as store:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from regraft.lm.chat import ChatRequest, Message
-from regraft.lm.client import generate
-from regraft.lm.limits import Limits, Outcome
-from regraft.lm.responses import ResponseStore
+from regraft.lm.client.chat import ChatRequest, Message
+from regraft.lm.client.generate import generate
+from regraft.lm.client.limits import Limits, Outcome
+from regraft.lm.client.responses import ResponseStore
 from tests.lm.loopback import echo, serving
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from regraft.lm.chat import ChatRequest, Message, Usage
-from regraft.lm.limits import Limits
-from regraft.lm.pace import SUCCESSES, Change, Pace
-from regraft.lm.routes import FAILURES, Routes
+from regraft.lm.client.chat import ChatRequest, Message, Usage
+from regraft.lm.client.limits import Limits
+from regraft.lm.client.pace import SUCCESSES, Change, Pace
+from regraft.lm.client.routes import FAILURES, Routes
 
 REQUEST = ChatRequest(model="m", messages=(Message(role="user", content="q"),), max_tokens=10)
 

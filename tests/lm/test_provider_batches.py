@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from regraft.core import RegraftError
-from regraft.lm.chat import ChatRequest, Message
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits, Outcome
-from regraft.lm.provider_batches import generate_in_batches
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client.chat import ChatRequest, Message
+from regraft.lm.client.endpoint import Endpoint
+from regraft.lm.client.limits import Limits, Outcome
+from regraft.lm.client.provider_batches import generate_in_batches
+from regraft.lm.client.responses import Exchange, ResponseStore
 from tests.lm.loopback_provider import completed, serving
 
 LIMITS = Limits(max_attempts=3, first_backoff_s=0.001, timeout_s=5)
@@ -112,7 +112,7 @@ def test_a_killed_run_is_collected_and_not_sent_again(tmp_path: Path, monkeypatc
 
     with serving(always) as (endpoint, fake):
         with ResponseStore(tmp_path / "r.sqlite") as store, monkeypatch.context() as patch:
-            patch.setattr("regraft.lm.provider.Provider.ended", killed)
+            patch.setattr("regraft.lm.client.provider.Provider.ended", killed)
             with pytest.raises(KeyboardInterrupt):
                 generate(endpoint, store, requests)
             assert len(store.batches()) == 1
@@ -152,8 +152,8 @@ def test_a_list_that_lags_pays_for_nothing_twice(tmp_path: Path, monkeypatch: py
 
     with serving(always) as (endpoint, fake):
         with ResponseStore(tmp_path / "r.sqlite") as store, monkeypatch.context() as patch:
-            patch.setattr("regraft.lm.responses.ResponseStore.batch_sent", killed)
-            patch.setattr("regraft.lm.provider.Provider.ended", killed)
+            patch.setattr("regraft.lm.client.responses.ResponseStore.batch_sent", killed)
+            patch.setattr("regraft.lm.client.provider.Provider.ended", killed)
             with pytest.raises(KeyboardInterrupt):
                 generate(endpoint, store, requests)
             assert list(store.batches().values()) == [""]
@@ -216,7 +216,7 @@ def test_a_kill_between_two_groups_of_results_charges_nothing_twice(tmp_path: Pa
         settle(store, name, results)
 
     limits = Limits(max_attempts=1, first_backoff_s=0.001, timeout_s=5)
-    monkeypatch.setattr("regraft.lm.provider_batches.GROUP", 2)
+    monkeypatch.setattr("regraft.lm.client.provider_batches.GROUP", 2)
     with serving(empty) as (endpoint, fake):
         with ResponseStore(tmp_path / "r.sqlite") as store, monkeypatch.context() as patch:
             patch.setattr(ResponseStore, "settle", once)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from regraft.core import Execution, RegraftError
-from regraft.lm.server import embedded_server
+from regraft.lm.client.server import embedded_server
 from tests.lm.test_backbone import write_gguf
 
 
@@ -79,7 +79,7 @@ def test_a_server_that_loads_for_too_long_is_given_up(tmp_path: Path):
 _PARENT = """
     import sys, time
     from pathlib import Path
-    from regraft.lm.server import embedded_server
+    from regraft.lm.client.server import embedded_server
     with embedded_server(Path(sys.argv[1])) as url:
         print(url, flush=True)
         time.sleep(600)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from regraft.lm.chat import ChatRequest, Message
-from regraft.lm.structured import read_object, repair_request
+from regraft.lm.client.chat import ChatRequest, Message
+from regraft.lm.client.structured import read_object, repair_request
 
 REQUEST = ChatRequest(model="m", messages=(Message(role="user", content="q"),), max_tokens=10)
 

@@ -9,7 +9,7 @@ from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.recipes import SAMPLES
 from regraft.recipes.synthesize import synthesize
-from regraft.synthesis.code_problems import Problem, ProblemFields
+from regraft.synthesis.code.problems import Problem, ProblemFields
 
 PACKAGES = Execution().cache / "packages"
 

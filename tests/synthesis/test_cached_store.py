@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client.responses import Exchange, ResponseStore
 from regraft.synthesis.cached_store import CachedStore
 
 
@@ -41,7 +41,7 @@ def test_what_a_killed_run_bought_reaches_the_cache(tmp_path: Path):
 def test_a_cache_that_is_locked_loses_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("regraft.lm.responses.BUSY_S", 0.05)
+    monkeypatch.setattr("regraft.lm.client.responses.BUSY_S", 0.05)
     with CachedStore(tmp_path / "ledger", tmp_path / "m") as store:
         other = sqlite3.connect(tmp_path / "m", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -1,8 +1,8 @@
 import pytest
 
 from regraft.corpus.document import Document, Reject, meta_json
-from regraft.synthesis.code_pairs import CodeDemands, CodePair, num_assertions, parse_code
-from regraft.synthesis.code_problems import Problem, ProblemFields, shots
+from regraft.synthesis.code.pairs import CodeDemands, CodePair, num_assertions, parse_code
+from regraft.synthesis.code.problems import Problem, ProblemFields, shots
 
 STATEMENT = "Write a function `twice` that takes a whole number and returns its double."
 FENCED = "Problem: {}\nSolution:\n```py\n{}\n```\nTests:\n```py\n{}\n```"

@@ -16,9 +16,9 @@ from aiohttp import web
 from regraft.core import Artifact, Asking, ConfigError, Execution, RawFiles, StepFailed, Store, open_artifact, run
 from regraft.corpus import tables
 from regraft.corpus.ingest import IngestConfig, JsonLines, ingest
-from regraft.lm.responses import ResponseStore
-from regraft.synthesis.code_problems import ProblemFields
-from regraft.synthesis.code_qa import CodeQaConfig, code_qa
+from regraft.lm.client.responses import ResponseStore
+from regraft.synthesis.code.code_qa import CodeQaConfig, code_qa
+from regraft.synthesis.code.problems import ProblemFields
 from regraft.synthesis.sandbox import trials
 from regraft.synthesis.sandbox.isolation import Limits
 from regraft.synthesis.writer import WriterConfig

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client.responses import Exchange, ResponseStore
 from regraft.synthesis.generation import CachedStore
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from regraft.corpus.document import Reject
-from regraft.lm.responses import Exchange
+from regraft.lm.client.responses import Exchange
 from regraft.synthesis.answers import final_answer
-from regraft.synthesis.code_qa import CodeQaConfig
-from regraft.synthesis.code_tasks import read_code
-from regraft.synthesis.entities import parse_entities
+from regraft.synthesis.code.code_qa import CodeQaConfig
+from regraft.synthesis.code.tasks import read_code
+from regraft.synthesis.entity.entities import parse_entities
 from regraft.synthesis.genres import PAIR, Faq, Genre, Given, Relation, Rephrased, Table, Tutorial
 from regraft.synthesis.halves import halves
 from regraft.synthesis.judge import parse_judgement

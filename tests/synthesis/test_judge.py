@@ -4,7 +4,7 @@ import json
 import pytest
 
 from regraft.core import ConfigError
-from regraft.lm.responses import Exchange
+from regraft.lm.client.responses import Exchange
 from regraft.synthesis.judge import (
     JUDGE_EN,
     JUDGE_ZH,

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from regraft.synthesis.mutants import mutants
+from regraft.synthesis.code.mutants import mutants
 
 
 def loaded(program: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from regraft.core import Artifact, Asking, ConfigError, Execution, StepFailed, Store, open_artifact, run
 from regraft.corpus import tables
-from regraft.synthesis.entities import pairs_of, parse_entities
-from regraft.synthesis.relate_entities import RelateConfig, relate_entities
+from regraft.synthesis.entity.entities import pairs_of, parse_entities
+from regraft.synthesis.entity.relate_entities import RelateConfig, relate_entities
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.verify import Demands
 from regraft.synthesis.writer import WriterConfig

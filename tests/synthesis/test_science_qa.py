@@ -28,7 +28,7 @@ from regraft.core import (
     stage,
 )
 from regraft.corpus import tables
-from regraft.lm.limits import Limits
+from regraft.lm.client.limits import Limits
 from regraft.synthesis.disciplines import Discipline
 from regraft.synthesis.genres import Relation
 from regraft.synthesis.judge import Bar, JudgeConfig, JudgePrompt
@@ -184,7 +184,7 @@ def test_a_wrong_endpoint_seals_nothing_and_a_right_one_goes_on(
             return web.Response(status=status, text="nobody here")
         return await grounded(body, time)
 
-    monkeypatch.setattr("regraft.lm.asking.Limits", _one_at_a_time)
+    monkeypatch.setattr("regraft.lm.client.ask.Limits", _one_at_a_time)
     with serving(repaired) as (endpoint, server):
         with pytest.raises(StepFailed, match=rf"(?s)2 of 4 requests .*HTTP {status}: nobody here.*same command"):
             made(Store(tmp_path), endpoint.base_urls[0])
@@ -200,7 +200,7 @@ def _one_at_a_time(budget_tokens: int, **_: Any) -> Limits:
 
 
 def test_a_dead_endpoint_seals_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("regraft.lm.asking.Limits", _one_at_a_time)
+    monkeypatch.setattr("regraft.lm.client.ask.Limits", _one_at_a_time)
     with pytest.raises(StepFailed, match="0 of 4 requests"):
         made(Store(tmp_path), "http://127.0.0.1:9/v1")
     assert not any(a.manifest.step == "qa" for a in Store(tmp_path).artifacts())
@@ -461,7 +461,7 @@ def _ledger(store: Path) -> Path:
 def _wait_for_answers(database: Path, count: int) -> None:
     import time
 
-    from regraft.lm.responses import ResponseStore
+    from regraft.lm.client.responses import ResponseStore
 
     for _ in range(500):
         with ResponseStore(database) as store:
@@ -496,7 +496,7 @@ def test_one_request_that_the_endpoint_cannot_answer_is_a_reject_and_said(
         bad = "A mirror is a server" in snippet_in(body)
         return web.Response(status=500, text="out of order") if bad else await grounded(body, time)
 
-    monkeypatch.setattr("regraft.lm.asking.Limits", _one_at_a_time)
+    monkeypatch.setattr("regraft.lm.client.ask.Limits", _one_at_a_time)
     with serving(poisoned) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0])
     (reject,) = rows(artifact, "rejects")

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from regraft.core import ConfigError
-from regraft.lm.responses import Exchange
+from regraft.lm.client.responses import Exchange
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.solver import SolverConfig, SolverPrompt
 

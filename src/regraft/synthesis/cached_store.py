@@ -5,8 +5,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from regraft.lm.chat import ChatRequest
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.responses import Exchange, ResponseStore
 
 GROUP = 500
 """Answers that are copied in one transaction, so that others who use the cache wait for a moment only."""

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from regraft.core import ConfigError, Context
-from regraft.lm.asking import ask, opened_endpoint
-from regraft.lm.chat import ChatRequest
-from regraft.lm.client import Follow
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits, Outcome
-from regraft.lm.responses import ResponseStore
+from regraft.lm.client.ask import ask, opened_endpoint
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.endpoint import Endpoint
+from regraft.lm.client.generate import Follow
+from regraft.lm.client.limits import Limits, Outcome
+from regraft.lm.client.responses import ResponseStore
 from regraft.synthesis.cached_store import CachedStore
 from regraft.synthesis.tasks import Checks
 from regraft.synthesis.writer import WriterConfig

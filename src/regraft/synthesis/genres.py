@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from regraft.corpus.document import Reject
-from regraft.synthesis.entities import names
+from regraft.synthesis.entity.entities import names
 from regraft.synthesis.measures import ngrams, words
 from regraft.synthesis.pairs import Pair, heading, parse_pair, plain, without_thought
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
-from regraft.lm.chat import ChatRequest, Message
-from regraft.lm.structured import read_object, repair_request
+from regraft.lm.client.chat import ChatRequest, Message
+from regraft.lm.client.structured import read_object, repair_request
 from regraft.synthesis.answered import answer_of
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.rendering import rendered
 
 if TYPE_CHECKING:
-    from regraft.lm.responses import Exchange
+    from regraft.lm.client.responses import Exchange
 
 _FOLDER = Path(__file__).with_name("prompt_templates")
 RANGES: dict[str, tuple[int, int]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from regraft.core import ConfigError
-from regraft.lm.chat import Message
+from regraft.lm.client.chat import Message
 from regraft.synthesis.genres import PAIR, Faq, Genre, Given, Relation, Rephrased, Table, Tutorial
 from regraft.synthesis.rendering import rendered
 

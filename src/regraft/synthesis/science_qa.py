@@ -88,7 +88,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
     """
     from regraft.corpus.tables import SEEDS_FILE
     from regraft.synthesis.generation import opened
-    from regraft.synthesis.science_pairs import tasks_of
+    from regraft.synthesis.science_tasks import tasks_of
     from regraft.synthesis.seed_choice import choose_seeds
     from regraft.synthesis.task_texts import TaskTexts
     from regraft.synthesis.tasks import Reader, Stream

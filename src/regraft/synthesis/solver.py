@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
 from regraft.corpus.document import Reject
-from regraft.lm.chat import ChatRequest, Message
+from regraft.lm.client.chat import ChatRequest, Message
 from regraft.synthesis.answered import answer_of
 from regraft.synthesis.answers import Same, final_answer
 from regraft.synthesis.pairs import Pair
 from regraft.synthesis.rendering import rendered
 
 if TYPE_CHECKING:
-    from regraft.lm.responses import Exchange
+    from regraft.lm.client.responses import Exchange
 
 _FOLDER = Path(__file__).with_name("prompt_templates")
 

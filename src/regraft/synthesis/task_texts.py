@@ -6,8 +6,8 @@ from typing import Self
 
 from regraft.core import Metrics
 from regraft.corpus.document import Document, Reject, document_id, meta_json
-from regraft.lm.chat import ChatRequest
-from regraft.lm.limits import Outcome
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.limits import Outcome
 from regraft.synthesis.equivalence import Equivalence
 from regraft.synthesis.halves import START
 from regraft.synthesis.judge import Judgement, read_judgement, second_request

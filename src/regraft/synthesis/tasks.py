@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from regraft.corpus.document import Reject
-from regraft.lm.chat import ChatRequest
+from regraft.lm.client.chat import ChatRequest
 from regraft.synthesis.answered import UNREADABLE, answer_of
 from regraft.synthesis.genres import Given
 from regraft.synthesis.judge import JudgeConfig, judge_request, second_request
@@ -16,7 +16,7 @@ from regraft.synthesis.verify import NUMBER, Demands, Measures, measure
 from regraft.synthesis.writer import WriterConfig
 
 if TYPE_CHECKING:
-    from regraft.lm.responses import Exchange
+    from regraft.lm.client.responses import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from regraft.core import TIMING, Metrics
 from regraft.corpus import tables
 from regraft.corpus.document import Document, Reject
 from regraft.corpus.rows import CorpusWriter, RowWriter
-from regraft.lm.chat import ChatRequest, stable_body
-from regraft.lm.limits import Outcome
-from regraft.lm.responses import Exchange, ResponseStore, response_row
+from regraft.lm.client.chat import ChatRequest, stable_body
+from regraft.lm.client.limits import Outcome
+from regraft.lm.client.responses import Exchange, ResponseStore, response_row
 from regraft.synthesis.verdicts import Round, Verdicts
 
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from regraft.core import ConfigError
-from regraft.lm.chat import ChatRequest, Message
+from regraft.lm.client.chat import ChatRequest, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regraft.core import ConfigError
-from regraft.lm.chat import Message
+from regraft.lm.client.chat import Message
 from regraft.mixture.topics.taxonomy import Topic
 
 if TYPE_CHECKING:

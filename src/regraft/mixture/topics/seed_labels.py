@@ -86,8 +86,8 @@ def label_seeds(config: SeedLabelConfig, ctx: Context) -> Metrics:
         ConfigError: neither an endpoint nor a generator, or both, or no document to ask about.
         RegraftError: the endpoint failed, or no request was answered; what was answered is kept for the next run.
     """
-    from regraft.lm.asking import ask, opened_endpoint
-    from regraft.lm.responses import ResponseStore
+    from regraft.lm.client.ask import ask, opened_endpoint
+    from regraft.lm.client.responses import ResponseStore
     from regraft.mixture.topics.seed_requests import choose, write_labels
 
     generator = ctx.optional("generator")

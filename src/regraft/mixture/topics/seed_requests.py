@@ -11,9 +11,9 @@ from regraft.core import TIMING, Artifact, ConfigError, Metrics
 from regraft.corpus import tables
 from regraft.corpus.document import Document
 from regraft.corpus.rows import documents, with_topics
-from regraft.lm.chat import Answer, ChatRequest, parse_answer, stable_body
-from regraft.lm.limits import Outcome
-from regraft.lm.responses import Exchange, ResponseStore, response_row
+from regraft.lm.client.chat import Answer, ChatRequest, parse_answer, stable_body
+from regraft.lm.client.limits import Outcome
+from regraft.lm.client.responses import Exchange, ResponseStore, response_row
 from regraft.mixture.topics.examples import EXAMPLES_FILE, Example, write_examples
 from regraft.mixture.topics.sampling import BalancedSample
 from regraft.mixture.topics.seed_labels import SeedLabelConfig

@@ -7,14 +7,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from regraft.core import Asking, ConfigError, Context, RegraftError
-from regraft.lm import client
-from regraft.lm.chat import ChatRequest
-from regraft.lm.client import Follow, nothing
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits, Outcome, Price
-from regraft.lm.provider_batches import generate_in_batches
-from regraft.lm.responses import ResponseStore
-from regraft.lm.server import embedded_server
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.endpoint import Endpoint
+from regraft.lm.client.generate import Follow, generate, nothing
+from regraft.lm.client.limits import Limits, Outcome, Price
+from regraft.lm.client.provider_batches import generate_in_batches
+from regraft.lm.client.responses import ResponseStore
+from regraft.lm.client.server import embedded_server
 
 MORE = " Give a larger --budget-money with it."
 LEFT_OUT = 0.01
@@ -102,8 +101,8 @@ def ask(
 
         asking = ctx.execution.asking
         in_batches = asking.provider_batches and asking.endpoints  # a server of our own has none
-        generate = generate_in_batches if in_batches else client.generate
-        unanswered = generate(requests, endpoint, store, limits, count, follow)
+        how = generate_in_batches if in_batches else generate
+        unanswered = how(requests, endpoint, store, limits, count, follow)
     few = counts["failed"] <= max(1, LEFT_OUT * counts["stored"]) and "stored" in worst
     failure = worst.get("stopped") or worst.get("money") or (None if few else worst.get("failed"))
     if failure is None and "stored" not in worst:

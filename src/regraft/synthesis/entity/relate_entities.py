@@ -72,7 +72,7 @@ def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
         ConfigError: neither an endpoint nor a generator, or both, or no document to write from.
         RegraftError: the endpoint failed, or no request was answered; what was answered is kept for the next run.
     """
-    from regraft.synthesis.entity_tasks import EntityStream, choose_pages, write_page
+    from regraft.synthesis.entity.tasks import EntityStream, choose_pages, write_page
     from regraft.synthesis.generation import opened
     from regraft.synthesis.task_texts import TaskTexts
     from regraft.synthesis.tasks import Reader

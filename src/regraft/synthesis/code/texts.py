@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from regraft.core import Artifact, ConfigError
 from regraft.corpus.document import Document, Reject, document_id, meta_json
 from regraft.corpus.rows import documents
-from regraft.lm.chat import ChatRequest
-from regraft.lm.limits import Outcome
-from regraft.synthesis.code_pairs import CodePair, num_assertions
-from regraft.synthesis.code_problems import Problem, ProblemFields
-from regraft.synthesis.code_qa import CodeQaConfig
-from regraft.synthesis.code_tasks import CodeTask, failure, read_code
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.limits import Outcome
+from regraft.synthesis.code.code_qa import CodeQaConfig
+from regraft.synthesis.code.pairs import CodePair, num_assertions
+from regraft.synthesis.code.problems import Problem, ProblemFields
+from regraft.synthesis.code.tasks import CodeTask, failure, read_code
 from regraft.synthesis.halves import START
 from regraft.synthesis.measures import Seen
 from regraft.synthesis.sandbox.trials import Trials

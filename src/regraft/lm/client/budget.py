@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from regraft.lm.chat import ChatRequest, Usage
-from regraft.lm.limits import Limits, Outcome
+from regraft.lm.client.chat import ChatRequest, Usage
+from regraft.lm.client.limits import Limits, Outcome
 
 
 class Budget:

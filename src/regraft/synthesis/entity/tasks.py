@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from regraft.core import Artifact, ConfigError
 from regraft.corpus.document import Document, Reject
 from regraft.corpus.rows import documents
-from regraft.lm.chat import ChatRequest
-from regraft.lm.limits import Outcome
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.limits import Outcome
 from regraft.synthesis.answered import answer_of
 from regraft.synthesis.draw import Draw, Item
-from regraft.synthesis.entities import pairs_of, parse_entities
+from regraft.synthesis.entity.entities import pairs_of, parse_entities
+from regraft.synthesis.entity.relate_entities import RelateConfig
 from regraft.synthesis.genres import Given
-from regraft.synthesis.relate_entities import RelateConfig
 from regraft.synthesis.snippets import Snippet
 from regraft.synthesis.task_texts import TaskTexts
 from regraft.synthesis.tasks import Reader, Stream, Task
 from regraft.synthesis.texts import TextWriter, not_stored
 
 if TYPE_CHECKING:
-    from regraft.lm.responses import Exchange
+    from regraft.lm.client.responses import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

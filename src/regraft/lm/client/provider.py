@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regraft.core import RegraftError
-from regraft.lm.provider_http import ProviderHttp, Unclear
+from regraft.lm.client.provider_http import ProviderHttp, Unclear
 
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _TAG = "regraft"

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from regraft.core import RegraftError
-from regraft.lm.endpoint import Endpoint, quoted, seconds_of
-from regraft.lm.limits import Limits
+from regraft.lm.client.endpoint import Endpoint, quoted, seconds_of
+from regraft.lm.client.limits import Limits
 
 if TYPE_CHECKING:
     import aiohttp

@@ -7,8 +7,8 @@ of a millisecond, less than handing it to a thread and back.
 import asyncio
 from dataclasses import dataclass
 
-from regraft.lm.chat import ChatRequest
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.responses import Exchange, ResponseStore
 
 MOMENT_S = 0.002
 """For which the first row of a group waits. An answer takes a hundred times as long. Not in the paper."""

@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regraft.corpus.document import Reject
-from regraft.lm.chat import ChatRequest
+from regraft.lm.client.chat import ChatRequest
 from regraft.synthesis.answered import UNREADABLE, answer_of
-from regraft.synthesis.code_pairs import CodePair, parse_code
-from regraft.synthesis.code_problems import Problem, drawn, shots
-from regraft.synthesis.code_qa import CodeQaConfig
+from regraft.synthesis.code.code_qa import CodeQaConfig
+from regraft.synthesis.code.mutants import mutants
+from regraft.synthesis.code.pairs import CodePair, parse_code
+from regraft.synthesis.code.problems import Problem, drawn, shots
 from regraft.synthesis.genres import Given
-from regraft.synthesis.mutants import mutants
 from regraft.synthesis.prompts import Example
 from regraft.synthesis.sandbox.program import Program
 from regraft.synthesis.sandbox.trials import Trials
 from regraft.synthesis.sandbox.verdict import Verdict
 
 if TYPE_CHECKING:
-    from regraft.lm.responses import Exchange
+    from regraft.lm.client.responses import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

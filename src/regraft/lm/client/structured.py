@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from regraft.lm.chat import ChatRequest, Message
+from regraft.lm.client.chat import ChatRequest, Message
 
 _DECODER = json.JSONDecoder(strict=False)  # models write line breaks into strings as they are
 _REPAIR = "This is not the JSON object that was asked for: "

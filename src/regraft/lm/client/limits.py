@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regraft.core import ConfigError
-from regraft.lm.chat import Usage
+from regraft.lm.client.chat import Usage
 
 Ending = Literal["stored", "refused", "failed", "budget", "money", "stopped", "interrupted"]
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
-from regraft.synthesis.code_pairs import CodeDemands
-from regraft.synthesis.code_problems import ProblemFields
+from regraft.synthesis.code.pairs import CodeDemands
+from regraft.synthesis.code.problems import ProblemFields
 from regraft.synthesis.genres import Given
 from regraft.synthesis.prompts import Prompt
 from regraft.synthesis.sandbox.isolation import Limits
 from regraft.synthesis.writer import WriterConfig
 
-CODE_QA = Prompt.read(Path(__file__).with_name("prompt_templates") / "code_qa.en.jinja")
+CODE_QA = Prompt.read(Path(__file__).parents[1] / "prompt_templates" / "code_qa.en.jinja")
 """Asks for three sections; the seed problems are earlier turns of the conversation, which keeps small models to the
 form. `discipline` is the theme."""
 THEMES = (
@@ -89,8 +89,8 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
             from this machine, and the execution does not say `unsafe_code`.
         RegraftError: the endpoint failed, or no request was answered; what was answered is kept for the next run.
     """
-    from regraft.synthesis.code_tasks import CodeStream, tasks_of
-    from regraft.synthesis.code_texts import CodeTexts, read_problems
+    from regraft.synthesis.code.tasks import CodeStream, tasks_of
+    from regraft.synthesis.code.texts import CodeTexts, read_problems
     from regraft.synthesis.generation import opened
     from regraft.synthesis.sandbox.choice import choose_isolation
     from regraft.synthesis.sandbox.trials import Trials

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from regraft.core import ConfigError
-from regraft.lm.chat import ChatRequest, parse_answer, parse_error, parse_usage
-from regraft.lm.responses import Exchange
+from regraft.lm.client.chat import ChatRequest, parse_answer, parse_error, parse_usage
+from regraft.lm.client.responses import Exchange
 
 if TYPE_CHECKING:
     import aiohttp

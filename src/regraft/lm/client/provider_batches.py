@@ -11,14 +11,14 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from regraft.lm.budget import Budget
-from regraft.lm.chat import ChatRequest
-from regraft.lm.client import STORED, Follow, OnOutcome, ignore, nothing
-from regraft.lm.endpoint import Endpoint
-from regraft.lm.limits import Limits, Outcome
-from regraft.lm.provider import Provider
-from regraft.lm.provider_http import ProviderHttp
-from regraft.lm.responses import Exchange, ResponseStore
+from regraft.lm.client.budget import Budget
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.endpoint import Endpoint
+from regraft.lm.client.generate import STORED, Follow, OnOutcome, ignore, nothing
+from regraft.lm.client.limits import Limits, Outcome
+from regraft.lm.client.provider import Provider
+from regraft.lm.client.provider_http import ProviderHttp
+from regraft.lm.client.responses import Exchange, ResponseStore
 
 POLL_S = 30.0
 """Between two looks at a batch."""
@@ -40,7 +40,7 @@ def generate_in_batches(
 ) -> dict[str, Outcome]:
     """Have every request answered that has no answer in `store`; say of those without one, by key, why.
 
-    As `lm.client.generate`, but in rounds: what follows from answers, and what came back without an answer, goes into
+    As `generate`, but in rounds: what follows from answers, and what came back without an answer, goes into
     the next one. Of the limits, rates and numbers in flight have no meaning here; the first server of the endpoint is
     asked. A run that is stopped, by a signal too, leaves its batch with the provider: the next one collects it.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from regraft.lm.chat import ChatRequest, Usage, parse_answer, parse_usage
+from regraft.lm.client.chat import ChatRequest, Usage, parse_answer, parse_usage
 
 _TABLES = """
 PRAGMA journal_mode = WAL;

@@ -5,8 +5,8 @@ import contextlib
 import logging
 import time
 
-from regraft.lm.chat import ChatRequest, Usage
-from regraft.lm.limits import Limits
+from regraft.lm.client.chat import ChatRequest, Usage
+from regraft.lm.client.limits import Limits
 
 _LOG = logging.getLogger(__name__)
 FIRST = 64

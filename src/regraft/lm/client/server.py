@@ -43,7 +43,7 @@ def embedded_server(
     if not gguf.is_file():
         raise RegraftError(f"{gguf} does not exist. Give a GGUF file, or the URL of a running endpoint (--endpoint).")
     options = {"threads": threads, "context-tokens": context_tokens, "parallel": parallel, "load-seconds": load_seconds}
-    command = [sys.executable, "-m", "regraft.lm.server", str(gguf), *(f"--{k}={v}" for k, v in options.items())]
+    command = [sys.executable, "-m", "regraft.lm.client.server", str(gguf), *(f"--{k}={v}" for k, v in options.items())]
     with tempfile.TemporaryFile("w+b") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -104,7 +104,7 @@ _SERVERS: list[object] = []
 
 def main() -> None:
     """Serve until standard input closes."""
-    parser = argparse.ArgumentParser(prog="python -m regraft.lm.server", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m regraft.lm.client.server", description=main.__doc__)
     parser.add_argument("gguf")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--context-tokens", type=int, default=2048)

@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from regraft.core import RegraftError
-from regraft.lm.budget import Budget
-from regraft.lm.chat import ChatRequest
-from regraft.lm.drain import draining
-from regraft.lm.endpoint import Endpoint, Failure, attempt
-from regraft.lm.limits import Limits, Outcome
-from regraft.lm.pace import Change, Pace
-from regraft.lm.responses import Exchange, ResponseStore
-from regraft.lm.routes import Routes
-from regraft.lm.saving import Saver
+from regraft.lm.client.budget import Budget
+from regraft.lm.client.chat import ChatRequest
+from regraft.lm.client.drain import draining
+from regraft.lm.client.endpoint import Endpoint, Failure, attempt
+from regraft.lm.client.limits import Limits, Outcome
+from regraft.lm.client.pace import Change, Pace
+from regraft.lm.client.responses import Exchange, ResponseStore
+from regraft.lm.client.routes import Routes
+from regraft.lm.client.saving import Saver
 
 CONNECT_S = 30.0
 """At most so long for a connection. Until there is one, nothing is charged."""

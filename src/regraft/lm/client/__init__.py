@@ -1,0 +1,1 @@
+"""Asks models behind endpoints, and keeps every answer: over HTTP or by batches, within budgets."""

@@ -1,0 +1,1 @@
+"""Programming problems with solutions that pass their tests."""

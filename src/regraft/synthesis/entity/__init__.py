@@ -1,0 +1,1 @@
+"""Texts on how the entities of a document are related."""
