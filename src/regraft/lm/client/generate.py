@@ -16,6 +16,7 @@ from regraft.core import RegraftError
 from regraft.lm.client.budget import Budget
 from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.drain import draining
+from regraft.lm.client.early_stop import EarlyStop
 from regraft.lm.client.endpoint import Endpoint, Failure, attempt
 from regraft.lm.client.limits import Limits, Outcome
 from regraft.lm.client.pace import Change, Pace
@@ -100,10 +101,10 @@ class _Pool:
         self.unanswered: dict[str, Outcome] = {}
         self.interrupted = False
         self.error: Exception | None = None
-        self.num_paid = self.num_refused = 0
+        self.num_paid = 0
         self.num_before = store.num_answers()
         self.rest: Outcome | None = None  # once nothing more is admitted: what becomes of the requests left
-        self.recent: deque[bool] = deque(maxlen=limits.failure_window)  # did it fail?
+        self.early_stop = EarlyStop(limits)
         self.following: deque[ChatRequest] = deque()
         self.in_flight: set[str] = set()
         self.change, self.halted = Change(), asyncio.Event()
@@ -260,24 +261,9 @@ class _Pool:
         return outcome
 
     def _watch(self, outcome: Outcome) -> None:
-        """Halt when too many of the last requests failed, or too many of all were refused."""
-        if outcome.ending == "refused":
-            self._watch_refusals(outcome)
-            return
-        self.recent.append(outcome.ending == "failed")
-        failures = sum(self.recent)
-        if len(self.recent) == self.recent.maxlen and failures > self.limits.max_failure_share * len(self.recent):
-            reason = f"{failures} of the last {len(self.recent)} requests failed, the last one with: {outcome.reason}"
-            self._halt(Outcome(ending="stopped", reason=reason))
-
-    def _watch_refusals(self, outcome: Outcome) -> None:
-        """A refusal comes sooner than an answer: it counts among all that are answered or may still be."""
-        self.num_refused += 1
+        """Halt when too much failed or was refused."""
         others = self.num_before + self.num_paid + len(self.in_flight)
-        if self.num_refused < self.limits.failure_window:
-            return
-        if self.num_refused > self.limits.max_failure_share * (self.num_refused + others):
-            reason = f"{self.num_refused} requests were refused, the last one with: {outcome.reason}"
+        if reason := self.early_stop.reason(outcome, others):
             self._halt(Outcome(ending="stopped", reason=reason))
 
     def _fail(self, error: Exception) -> None:
