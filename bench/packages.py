@@ -27,7 +27,10 @@ class Package:
             cache.mkdir(parents=True, exist_ok=True)
             asked = f"{self.name}={self.version}"
             if subprocess.run(["apt-get", "download", "--quiet", asked], cwd=cache, check=False).returncode:
-                raise SystemExit(f"apt-get has no {asked}. Point-release archives drop old versions: use a snapshot.")
+                raise SystemExit(
+                    f"apt-get has no {asked}. Run `apt-get update` and try again; archives drop versions that a point "
+                    "release replaced, which a snapshot of them still has."
+                )
         if hashlib.sha256(path.read_bytes()).hexdigest() != self.sha256:
             raise SystemExit(f"{path.name} is not the file that the benchmark was made with.")
         return path
