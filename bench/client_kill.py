@@ -147,6 +147,7 @@ def main() -> None:
         f"{max(twice['SIGTERM'])}; requests of reruns with another bar: {sum(int(str(r[7])) for r in rows)}; "
         f"{len(budgets)} budgets, every other run killed once: the most charged above a budget is {over:,} tokens.",
         corpus={"texts": count, "requests, judgements included": 2 * count},
+        pythons=(Path(sys.executable),),
         settings={"server": RULE, "in flight at most": 64, "seed": given.seed},
         tables=[
             Table(

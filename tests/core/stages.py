@@ -2,10 +2,11 @@
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from regraft.core import Context, Kind, Metrics, RawFiles, many, optional, stage
+from regraft.core import ConfigError, Context, Execution, Kind, Metrics, RawFiles, many, optional, stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,18 @@ def add_up(config: SumConfig, ctx: Context) -> Metrics:
     total = sum(float(x) for a in ctx.inputs["numbers"] for x in a.file("numbers.txt").read_text("ascii").split())
     (ctx.out / "sum.txt").write_text(f"{config.label} {total}\n", "ascii")
     return {"total": total}
+
+
+def two_workers(config: SumConfig, execution: Execution, inputs: Collection[str]) -> None:
+    """Refuse fewer, and weights."""
+    if execution.workers < 2 or "weights" in inputs:
+        raise ConfigError(f"{config.label} takes two workers and no weights.")
+
+
+@stage(version=1, makes=Kind.FILES, ready=two_workers, numbers=many(Kind.FILES), weights=optional(Kind.ANNOTATION))
+def add_up_by_two(config: SumConfig, ctx: Context) -> Metrics:
+    """Add up the numbers of all inputs."""
+    return add_up(config, ctx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from regraft.core import Action, Execution, Step, StepFailed, Store, StoreBusy, latest_run, plan, run
+from regraft.core import Action, ConfigError, Execution, Step, StepFailed, Store, StoreBusy, latest_run, plan, run
 from regraft.core.lock import exclusive
-from tests.core.stages import FailConfig, NumbersConfig, SumConfig, add_up, fail_halfway, write_numbers
+from tests.core.stages import FailConfig, NumbersConfig, SumConfig, add_up, add_up_by_two, fail_halfway, write_numbers
 
 
 def recipe(count: int = 3, factor: float = 1.0, label: str = "sum") -> list[Step[Any]]:
@@ -42,6 +42,17 @@ def test_a_changed_config_remakes_it_and_what_follows_and_says_why(tmp_path: Pat
     assert planned["a"].reasons == ("config.factor 1 -> 2",)
     assert planned["total"].reasons == (f"input numbers is now {planned['a'].id} (a)",)
     assert planned["a"].summary == "3 numbers"
+
+
+def test_means_that_will_not_do_are_told_before_anything_is_made(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    numbers = write_numbers.step("a", NumbersConfig(count=2))
+    steps = [add_up_by_two.step("total", SumConfig(), numbers=numbers)]
+    with pytest.raises(ConfigError, match=r"^step .total.: sum takes two workers"):
+        run(steps, store, Execution(workers=1))
+    assert actions(steps, store) == {"a": "make", "total": "make"}
+    run(steps, store, Execution(workers=2))
+    assert set(run(steps, store, Execution(workers=1)).actions.values()) == {"reuse"}  # which takes no means
 
 
 def test_inputs_in_another_order_are_another_thing_and_the_plan_says_so(tmp_path: Path) -> None:

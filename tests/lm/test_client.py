@@ -510,7 +510,8 @@ def test_a_rate_binds_retries_too(store: ResponseStore):
         outcomes = generate(numbered(25), endpoint, store, limits)
     assert endings(outcomes) == ["stored"] * 25
     assert len(came) == 50
-    assert came[-1] - came[0] >= (50 - 20 - 1) / 20
+    on_its_way = 0.1  # s; the first may have needed longer to come than the last
+    assert came[-1] - came[0] >= (50 - 20 - 1) / 20 - on_its_way
 
 
 def test_refusals_that_come_before_slow_answers_stop_nothing(store: ResponseStore):

@@ -227,7 +227,7 @@ def test_without_isolation_it_refuses(tmp_path: Path, monkeypatch: pytest.Monkey
             raise ConfigError("say --unsafe-code")
 
     monkeypatch.setattr("regraft.synthesis.sandbox.choice.choose_isolation", none)
-    with pytest.raises(StepFailed, match="--unsafe-code"):
+    with pytest.raises(ConfigError, match="step 'qa': say --unsafe-code"):
         made(tmp_path, "http://127.0.0.1:9/v1", means=Execution(cache=tmp_path / "cache"))
 
 

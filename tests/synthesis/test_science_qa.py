@@ -249,18 +249,19 @@ def test_what_the_budget_does_not_allow_is_not_sent_and_said(tmp_path: Path):
 
 
 def test_no_endpoint_and_no_generator_is_an_error(tmp_path: Path):
-    with pytest.raises(StepFailed, match="--endpoint"):
+    with pytest.raises(ConfigError, match=r"step 'qa': It is to ask m, but no endpoint\. Give --endpoint"):
         made(Store(tmp_path), "")
+    assert not list(tmp_path.glob("*-*")), "a step before it has run"
 
 
 def test_an_endpoint_beside_a_generator_is_an_error(tmp_path: Path):
     step = science_qa.step("qa", CONFIG, docs=pages.step("docs", PagesConfig()), generator=weights.step("w", Weights()))
-    with pytest.raises(StepFailed, match="--generator NAME"):
+    with pytest.raises(ConfigError, match="--generator NAME"):
         run([step], Store(tmp_path), Execution(asking=Asking(endpoints=("http://127.0.0.1:9/v1",))))
 
 
 def test_an_endpoint_with_a_secret_is_refused_and_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    with pytest.raises(StepFailed, match="REGRAFT_API_KEY"):
+    with pytest.raises(ConfigError, match="REGRAFT_API_KEY"):
         made(Store(tmp_path), "https://user:k3y@127.0.0.1:9/v1")
     assert "k3y" not in caplog.text
 

@@ -69,13 +69,16 @@ def run(
     """Make every step that is not in the store yet and return the record of the run.
 
     Raises:
-        ConfigError: the recipe is wrong; nothing has run.
+        ConfigError: the recipe is wrong, or a step cannot be made by the means of `execution`; nothing has run.
         StoreBusy: another process is making one of the artifacts.
         StepFailed: a step raised; everything made before it stays.
     """
     execution = execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     planned = plan(steps, store, execution)
+    for item in planned:
+        if item.action is not Action.REUSE:
+            item.step.check_means(execution)
     made: dict[Step[Any], Artifact] = {}
     for number, item in enumerate(planned, start=1):
         made[item.step] = _reuse_or_make(

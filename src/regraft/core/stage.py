@@ -5,7 +5,7 @@ The config says *what* and is all of a step's identity. The context says *where 
 
 import inspect
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from regraft.core.sources import SourceFile
 from regraft.core.typecheck import check_fields
 
 C = TypeVar("C")
+D = TypeVar("D", contravariant=True)
 
 
 class Ticker(Protocol):
@@ -121,6 +122,26 @@ class Step(Generic[C]):
     def __repr__(self) -> str:
         return f"Step({self.name!r}, {self.stage.name})"
 
+    def check_means(self, execution: Execution) -> None:
+        """See whether the step can be made by these means.
+
+        Raises:
+            ConfigError: it cannot; the message names the step.
+        """
+        if self.stage.ready is not None:
+            try:
+                self.stage.ready(self.config, execution, self.inputs)
+            except ConfigError as error:
+                raise ConfigError(f"step {self.name!r}: {error}") from error
+
+
+class Ready(Protocol[D]):
+    """Sees whether a step can be made by the means that are given; what it raises is a `ConfigError`."""
+
+    def __call__(self, config: D, execution: Execution, inputs: Collection[str], /) -> None:
+        """`inputs` are the roles that are wired."""
+        ...
+
 
 @dataclass(frozen=True)
 class Stage(Generic[C]):
@@ -132,6 +153,7 @@ class Stage(Generic[C]):
     makes: Kind
     roles: Mapping[str, Role]
     describe: Callable[[C], str] | None = None
+    ready: "Ready[C] | None" = None
 
     @property
     def name(self) -> str:
@@ -180,7 +202,12 @@ class Stage(Generic[C]):
 
 
 def stage(
-    *, version: int, makes: Kind, describe: Callable[[Any], str] | None = None, **roles: Kind | Role
+    *,
+    version: int,
+    makes: Kind,
+    describe: Callable[[Any], str] | None = None,
+    ready: Ready[Any] | None = None,
+    **roles: Kind | Role,
 ) -> Callable[[Callable[[C, Context], Metrics]], Stage[C]]:
     """Turn a function `(config, ctx) -> metrics` into a stage.
 
@@ -188,13 +215,15 @@ def stage(
         version: raised by hand when the same config would mean another output.
         makes: the kind of the artifact.
         describe: what a config amounts to, in a few words, for `regraft plan`; for training the token budget.
+        ready: sees whether the means of a run will do, before its first step; what takes hours should not end for want
+            of what could be told in the first second.
         **roles: the inputs by name: a kind for exactly one artifact, `many(kind)` or `optional(kind)`.
     """
 
     def decorate(function: Callable[[C, Context], Metrics]) -> Stage[C]:
         config_type = _config_type(function)
         asked = {role: Role(kind) if isinstance(kind, Kind) else kind for role, kind in roles.items()}
-        return Stage(function, config_type, version, makes, asked, describe)
+        return Stage(function, config_type, version, makes, asked, describe, ready)
 
     return decorate
 

@@ -9,16 +9,15 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from regraft.core import ConfigError, Context
+from regraft.core import Context
 from regraft.lm.client.ask import ask, opened_endpoint
 from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.endpoint import Endpoint
 from regraft.lm.client.generate import Follow
 from regraft.lm.client.limits import Limits, Outcome
+from regraft.lm.client.means import Asks
 from regraft.lm.client.responses import ResponseStore
 from regraft.synthesis.cached_store import CachedStore
-from regraft.synthesis.tasks import Checks
-from regraft.synthesis.writer import WriterConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,43 +49,17 @@ class Models:
 
 
 @contextmanager
-def opened(
-    ctx: Context, writer: WriterConfig, checks: Checks, budget_tokens: int, num_requests: int
-) -> Generator[Models]:
+def opened(ctx: Context, config: Asks, num_requests: int) -> Generator[Models]:
     """Yield the models, ready to be asked.
 
     Raises:
-        ConfigError: neither an endpoint nor a generator, or both, so that it is unclear whose model is meant; a judge
-            that the generator is not.
+        ConfigError: as `check_means`.
     """
-    _check_means(ctx, writer, checks)
     generator = ctx.optional("generator")
-    gguf = generator.file(writer.model) if generator else None
     whose = generator.manifest.content_digest if generator else "endpoint"
     cache = ctx.execution.cache / "responses" / f"{whose}.sqlite"
     with (
         CachedStore(ctx.scratch / "responses.sqlite", cache) as store,
-        opened_endpoint(ctx, gguf, num_requests, budget_tokens) as (endpoint, limits),
+        opened_endpoint(ctx, config, num_requests) as (endpoint, limits),
     ):
         yield Models(store=store, endpoint=endpoint, limits=limits, ctx=ctx)
-
-
-def _check_means(ctx: Context, writer: WriterConfig, checks: Checks) -> None:
-    """Ask for exactly one endpoint: the config names the model, so it must be clear whose name that is."""
-    generator, endpoint = ctx.optional("generator"), ctx.execution.asking.endpoints
-    if generator is not None and endpoint:
-        raise ConfigError(
-            f"The step is wired to ask {writer.model} in a server of its own, but an endpoint is given too. "
-            "Give --generator NAME, the model's name there, together with --endpoint, or neither."
-        )
-    if generator is None and not endpoint:
-        raise ConfigError(
-            f"The step is to ask {writer.model}, but no endpoint. Give --endpoint URL with --generator NAME, or wire "
-            "a step that makes the GGUF file as input `generator`."
-        )
-    for name, other in (("judge", checks.judge), ("solver", checks.solver)):
-        if generator is not None and other is not None and other.model != writer.model:
-            raise ConfigError(
-                f"The server of {writer.model} cannot answer as {other.model}, the {name}. Name the same model, or "
-                "give an --endpoint that serves both."
-            )

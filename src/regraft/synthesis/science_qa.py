@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
 from regraft.core.stage import Role
+from regraft.lm.client.means import check_means
 from regraft.synthesis.genres import Given
 from regraft.synthesis.prompts import SCIENCE_QA, Prompt
 from regraft.synthesis.seeds import SeedRule
@@ -54,6 +55,11 @@ class ScienceQaConfig:
                 )
             prompt.render(Given(snippet="a snippet", words=self.words))
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that are asked, the one that writes first."""
+        return (self.writer.model, *self.checks.models)
+
 
 def describe(config: ScienceQaConfig) -> str:
     """Say what a config may cost, for `regraft plan`."""
@@ -68,6 +74,7 @@ def describe(config: ScienceQaConfig) -> str:
     version=5,
     makes=Kind.CORPUS,
     describe=describe,
+    ready=check_means,
     docs=Kind.CORPUS,
     topics=optional(Kind.ANNOTATION),
     evaluations=Role(Kind.EVALUATION, many=True, required=False),
@@ -96,7 +103,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
 
     count = -(-config.num_requests // config.prompts_per_snippet)
     inputs = (ctx.input("docs"), ctx.optional("topics"), ctx.inputs.get("evaluations", ()))
-    with opened(ctx, config.writer, config.checks, config.budget_tokens, config.num_requests) as models:
+    with opened(ctx, config, config.num_requests) as models:
         chosen = choose_seeds(config.seeds, count, config.seed, *inputs)
         chosen.write(ctx.out / SEEDS_FILE)
         reader = Reader(config.checks)

@@ -30,6 +30,11 @@ class Checks:
     """Solves the problems of some disciplines again where the text meets the demands. Their answers may then have
     numbers of their own. None asks nobody."""
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that are asked for it."""
+        return tuple(asked.model for asked in (self.judge, self.solver) if asked is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:

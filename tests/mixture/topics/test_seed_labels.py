@@ -256,8 +256,9 @@ def test_a_cheap_classifier_makes_rare_topics_be_asked_about(tmp_path: Path) -> 
 def test_labels_of_other_documents_are_refused(tmp_path: Path, topics: list[str]) -> None:
     docs = corpus(*DOCS)
     annotation = cheap.step("cheap", Given(rows=json.dumps(topics)), docs=docs)
+    execution = Execution(asking=Asking(endpoints=("http://127.0.0.1:9/v1",)), cache=tmp_path)
     with pytest.raises(StepFailed, match="an annotation of other documents"):
-        make(label_seeds.step("seeds", config(), docs=docs, topics=annotation), tmp_path)
+        run([label_seeds.step("seeds", config(), docs=docs, topics=annotation)], Store(tmp_path), execution)
 
 
 def test_a_dead_endpoint_seals_nothing_and_no_answer_is_bought_twice(tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_a_dead_endpoint_seals_nothing_and_no_answer_is_bought_twice(tmp_path: P
 
 
 def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StepFailed, match="neither an endpoint nor a GGUF file"):
+    with pytest.raises(ConfigError, match="step 'seeds': It is to ask m, but no endpoint"):
         labelled(tmp_path, "")
     french = Taxonomy(name="fr", language="fr", topics=TAXONOMY.topics)
     with pytest.raises(StepFailed, match="no document in the language 'fr'"):

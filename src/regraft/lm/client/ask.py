@@ -1,16 +1,15 @@
 """How a stage asks a model: a server of our own for a GGUF file, else the endpoint of the execution; loud failure."""
 
-import os
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from regraft.core import Asking, ConfigError, Context, RegraftError
+from regraft.core import Asking, Context, RegraftError
 from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.endpoint import Endpoint
 from regraft.lm.client.generate import Follow, generate, nothing
 from regraft.lm.client.limits import Limits, Outcome, Price
+from regraft.lm.client.means import Asks, check_means, endpoint_of
 from regraft.lm.client.provider_batches import generate_in_batches
 from regraft.lm.client.responses import ResponseStore
 from regraft.lm.client.server import embedded_server
@@ -18,32 +17,25 @@ from regraft.lm.client.server import embedded_server
 MORE = " Give a larger --budget-money with it."
 LEFT_OUT = 0.01
 """Requests that failed for good, to those that were answered; more is an error. Not in the paper."""
-KEY_VARIABLE = "REGRAFT_API_KEY"
-"""Environment variable with the key of an endpoint that wants one."""
 
 
 @contextmanager
-def opened_endpoint(
-    ctx: Context, generator: Path | None, num_requests: int, budget_tokens: int
-) -> Generator[tuple[Endpoint, Limits]]:
+def opened_endpoint(ctx: Context, config: Asks, num_requests: int) -> Generator[tuple[Endpoint, Limits]]:
     """Yield where to send requests, and how many at once.
 
     Raises:
-        ConfigError: neither a generator nor an endpoint is given, or both, so that it is unclear whose model is meant.
+        ConfigError: as `check_means`.
     """
-    asking = ctx.execution.asking
-    given = asking.endpoints
-    if (generator is None) == (not given):
-        many = "both an endpoint and" if given else "neither an endpoint nor"
-        raise ConfigError(f"There is {many} a GGUF file to ask. Give --endpoint URL or wire the input `generator`.")
+    check_means(config, ctx.execution, [role for role, given in ctx.inputs.items() if given])
+    generator = ctx.optional("generator")
     if generator is None:
-        key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else ""
-        yield Endpoint(base_urls=given, key_variable=key), _limits(asking, budget_tokens)
+        yield endpoint_of(ctx.execution.asking), _limits(ctx.execution.asking, config.budget_tokens)
         return
     with ExitStack() as servers:
         count = min(ctx.execution.workers, num_requests)
-        urls = [servers.enter_context(embedded_server(generator)) for _ in range(count)]
-        yield Endpoint(base_urls=tuple(urls)), Limits(concurrency=count, budget_tokens=budget_tokens)
+        gguf = generator.file(config.models[0])
+        urls = [servers.enter_context(embedded_server(gguf)) for _ in range(count)]
+        yield Endpoint(base_urls=tuple(urls)), Limits(concurrency=count, budget_tokens=config.budget_tokens)
 
 
 def _limits(asking: Asking, budget_tokens: int) -> Limits:

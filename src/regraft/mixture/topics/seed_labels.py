@@ -7,6 +7,7 @@ of sampling, the number of answers, the agreement asked for and the length of th
 from dataclasses import dataclass
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
+from regraft.lm.client.means import check_means
 from regraft.mixture.topics.prompts import TopicPrompt, packaged
 from regraft.mixture.topics.taxonomy import Taxonomy, by_language
 
@@ -70,6 +71,7 @@ def describe(config: SeedLabelConfig) -> str:
     version=3,
     makes=Kind.FILES,
     describe=describe,
+    ready=check_means,
     docs=Kind.CORPUS,
     topics=optional(Kind.ANNOTATION),
     generator=optional(Kind.FILES),
@@ -90,15 +92,11 @@ def label_seeds(config: SeedLabelConfig, ctx: Context) -> Metrics:
     from regraft.lm.client.responses import ResponseStore
     from regraft.mixture.topics.seed_requests import choose, write_labels
 
-    generator = ctx.optional("generator")
-    if generator is not None and len(config.models) != 1:
-        raise ConfigError(f"The input `generator` is asked as one model, but models are {list(config.models)}.")
     jobs = choose(config, ctx.input("docs"), ctx.optional("topics"))
     requests = [request for job in jobs for request in job.requests]
-    gguf = generator.file(config.models[0]) if generator else None
     with (
         ResponseStore(ctx.scratch / "responses.sqlite") as store,
-        opened_endpoint(ctx, gguf, len(requests), config.budget_tokens) as (endpoint, limits),
+        opened_endpoint(ctx, config, len(requests)) as (endpoint, limits),
     ):
         outcomes = ask(requests, endpoint, limits, store, ctx, "label seeds", total=len(requests))
         metrics = write_labels(config, jobs, outcomes, store, ctx.out)

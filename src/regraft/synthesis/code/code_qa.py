@@ -5,10 +5,12 @@ public set of LeetCode problems, a few demonstrations each. Their number, the th
 the paper.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
+from regraft.core import ConfigError, Context, Execution, Kind, Metrics, optional, stage
+from regraft.lm.client.means import check_means
 from regraft.synthesis.code.pairs import CodeDemands
 from regraft.synthesis.code.problems import ProblemFields
 from regraft.synthesis.genres import Given
@@ -69,13 +71,33 @@ class CodeQaConfig:
             raise ConfigError("themes is empty; name at least one.")
         self.prompt.render(Given(snippet="", discipline=self.themes[0]))
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The one that is asked."""
+        return (self.writer.model,)
+
 
 def describe(config: CodeQaConfig) -> str:
     """Say what a config may cost, for `regraft plan`."""
     return f"{config.num_requests:,} requests to {config.writer.model}, at most {config.budget_tokens:,} tokens"
 
 
-@stage(version=3, makes=Kind.CORPUS, describe=describe, problems=Kind.CORPUS, generator=optional(Kind.FILES))
+def ready(config: CodeQaConfig, execution: Execution, inputs: Collection[str]) -> None:
+    """See whether its model can be asked and programs can be run: a harmless one is."""
+    from regraft.synthesis.sandbox.choice import choose_isolation
+
+    check_means(config, execution, inputs)
+    choose_isolation(unsafe=execution.unsafe_code)
+
+
+@stage(
+    version=3,
+    makes=Kind.CORPUS,
+    describe=describe,
+    ready=ready,
+    problems=Kind.CORPUS,
+    generator=optional(Kind.FILES),
+)
 def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     """Write the problems whose solutions pass their tests as documents, in the order of their requests.
 
@@ -94,7 +116,6 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.generation import opened
     from regraft.synthesis.sandbox.choice import choose_isolation
     from regraft.synthesis.sandbox.trials import Trials
-    from regraft.synthesis.tasks import Checks
     from regraft.synthesis.texts import TextWriter
 
     isolation = choose_isolation(unsafe=ctx.execution.unsafe_code)
@@ -103,7 +124,7 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
     count = config.num_requests
     with (
         Trials(ctx.scratch / "trials.jsonl", isolation, config.limits, ctx.execution.workers) as trials,
-        opened(ctx, config.writer, Checks(), config.budget_tokens, config.num_requests) as models,
+        opened(ctx, config, config.num_requests) as models,
     ):
         outcomes = models.ask(
             (task.request for task in tasks_of(config, problems)), count, CodeStream(config, trials).follow

@@ -7,6 +7,7 @@ here is from there, and nothing of it is in the paper.
 from dataclasses import dataclass, field
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
+from regraft.lm.client.means import check_means
 from regraft.synthesis.genres import Given
 from regraft.synthesis.prompts import ENTITIES, RELATION, Prompt
 from regraft.synthesis.tasks import Checks
@@ -54,6 +55,11 @@ class RelateConfig:
         for prompt in (self.entities, self.relation):
             prompt.render(Given(snippet="a text", entities=("first", "second")))
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that are asked, the one that writes first."""
+        return (self.writer.model, *self.checks.models)
+
 
 def describe(config: RelateConfig) -> str:
     """Say what a config may cost, for `regraft plan`."""
@@ -61,7 +67,14 @@ def describe(config: RelateConfig) -> str:
     return f"at most {requests:,} requests to {config.writer.model} and {config.budget_tokens:,} tokens"
 
 
-@stage(version=3, makes=Kind.CORPUS, describe=describe, docs=Kind.CORPUS, generator=optional(Kind.FILES))
+@stage(
+    version=3,
+    makes=Kind.CORPUS,
+    describe=describe,
+    ready=check_means,
+    docs=Kind.CORPUS,
+    generator=optional(Kind.FILES),
+)
 def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
     """Write the texts that pass every check as documents, document by document; all others are rejects.
 
@@ -79,7 +92,7 @@ def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
     from regraft.synthesis.texts import TextWriter
 
     pages = choose_pages(config, ctx.input("docs"))
-    with opened(ctx, config.writer, config.checks, config.budget_tokens, len(pages)) as models:
+    with opened(ctx, config, len(pages)) as models:
         reader = Reader(config.checks)
         stream = EntityStream(config, reader)
         outcomes = models.ask(stream.requests(pages), len(pages), stream.follow)
