@@ -29,7 +29,8 @@ class Endpoint:
     """Where requests go: means, never identity."""
 
     base_urls: tuple[str, ...]
-    """One or more servers of the same model, each up to and including `/v1`; workers are dealt to them in turn."""
+    """One or more servers of the same model, each up to and including `/v1`; a request goes to the one with the fewest
+    in flight."""
     key_variable: str = ""
     """Name of the environment variable that holds the API key; empty for none. The key itself is kept nowhere."""
 
