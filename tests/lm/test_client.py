@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from regraft.core import ConfigError
+from regraft.core import ConfigError, Interrupted
 from regraft.lm.client import generate as client
 from regraft.lm.client.chat import ChatRequest, Message
 from regraft.lm.client.endpoint import Endpoint
@@ -347,7 +347,7 @@ def test_what_waits_for_the_endpoint_is_not_sent_after_an_interrupt(store: Respo
             asyncio.get_running_loop().call_later(0.3, signal.raise_signal, signal.SIGINT)
 
     limits = Limits(concurrency=2, max_backoff_s=30)
-    with serving(busy) as (endpoint, server), pytest.raises(KeyboardInterrupt):
+    with serving(busy) as (endpoint, server), pytest.raises(Interrupted, match="every answer is stored"):
         client.generate(numbered(3), endpoint, store, limits, interrupt)
     assert server.seen == {"q000": 1, "q001": 1}
 

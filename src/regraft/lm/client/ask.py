@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from regraft.core import Asking, Context, RegraftError
 from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.endpoint import Endpoint
-from regraft.lm.client.generate import Follow, generate, nothing
+from regraft.lm.client.generate import KNOWN, Follow, generate, nothing
 from regraft.lm.client.limits import Limits, Outcome, Price
 from regraft.lm.client.means import Asks, check_means, endpoint_of
 from regraft.lm.client.provider_batches import generate_in_batches
@@ -80,16 +80,20 @@ def ask(
     Raises:
         RegraftError: the endpoint failed, or nothing was answered at all; what was answered stays in the store.
     """
-    asked = ", ".join(endpoint.base_urls)
-    ctx.log.info("requests go to %s; %d of %d are answered already", asked, min(store.num_answers(), total), total)
+    asked, known = ", ".join(endpoint.base_urls), min(store.num_answers(), total)
+    ctx.log.info("requests go to %s; %d of %d are answered already", asked, known, total)
     worst: dict[str, Outcome] = {}
     counts = Counter[str]()
-    with ctx.track(label, total, "requests") as ticker:
+    with ctx.track(label, total, "requests", known) as ticker:
 
         def count(_: ChatRequest, outcome: Outcome) -> None:
+            nonlocal known
             counts[outcome.ending] += 1
             worst[outcome.ending] = outcome
-            ticker.advance(1, outcome.ending)
+            if outcome is KNOWN and known:
+                known -= 1  # the progress began with it
+            else:
+                ticker.advance(1, outcome.ending)
 
         asking = ctx.execution.asking
         in_batches = asking.provider_batches and asking.endpoints  # a server of our own has none

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from regraft.core import RegraftError
+from regraft.core import Interrupted, RegraftError
 from regraft.lm.client.budget import Budget
 from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.drain import draining
@@ -31,6 +31,7 @@ IDLE_S = 4.0
 SPREAD = 0.25
 """Part of a wait that all share, by which each waits longer."""
 STORED = Outcome(ending="stored")
+KNOWN = Outcome(ending="stored", reason="by an earlier run")
 OnOutcome = Callable[[ChatRequest, Outcome], None]
 Follow = Callable[[ChatRequest, Exchange], Iterable[ChatRequest]]
 """Returns what is to be asked once a request is answered."""
@@ -71,7 +72,7 @@ def generate(
         follow: what is to be asked once a request is answered, from this run or from an earlier one.
 
     Raises:
-        KeyboardInterrupt: after such a drain.
+        Interrupted: after such a drain.
         ConfigError: the API key's variable is not set.
         RegraftError: answers were paid for that are not in the store.
     """
@@ -81,7 +82,7 @@ def generate(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(pool.run(iter(requests)))
     if pool.interrupted:
-        raise KeyboardInterrupt("Generation was interrupted. Every answer is stored; run again to go on.")
+        raise Interrupted("generation was interrupted, every answer is stored")
     return pool.unanswered
 
 
@@ -159,7 +160,7 @@ class _Pool:
             return True
         exchange = self.store.find(request.key)
         if exchange:
-            self._answered(request, exchange)
+            self._answered(request, exchange, KNOWN)
         return exchange is not None
 
     async def _admit(self, request: ChatRequest) -> bool:
@@ -247,10 +248,10 @@ class _Pool:
         await self.saver.answer(exchange)
         self.budget.pay(exchange.usage)
         self.pace.succeeded(request, exchange.usage)
-        self._answered(request, exchange)
+        self._answered(request, exchange, STORED)
 
-    def _answered(self, request: ChatRequest, exchange: Exchange) -> None:
-        self.on_outcome(request, STORED)
+    def _answered(self, request: ChatRequest, exchange: Exchange, outcome: Outcome) -> None:
+        self.on_outcome(request, outcome)
         self.following.extend(self.follow(request, exchange))
 
     def _final(self, failure: Failure) -> Outcome:

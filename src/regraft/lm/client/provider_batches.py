@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from regraft.lm.client.budget import Budget
 from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.endpoint import Endpoint
-from regraft.lm.client.generate import STORED, Follow, OnOutcome, ignore, nothing
+from regraft.lm.client.generate import KNOWN, STORED, Follow, OnOutcome, ignore, nothing
 from regraft.lm.client.limits import Limits, Outcome
 from regraft.lm.client.provider import Provider
 from regraft.lm.client.provider_http import ProviderHttp
-from regraft.lm.client.responses import Exchange, ResponseStore
+from regraft.lm.client.responses import ResponseStore
 
 POLL_S = 30.0
 """Between two looks at a batch."""
@@ -115,7 +115,7 @@ class _Rounds:
             request = self.line.popleft() if self.line else next(requests, None)
             if request is None:
                 break
-            if request.key in batch or request.key in self.unanswered or self._is_answered(request):
+            if request.key in batch or request.key in self.unanswered or self._is_answered(request, KNOWN):
                 continue
             if budget.fits(request):
                 budget.reserve(request)
@@ -128,20 +128,18 @@ class _Rounds:
                 self._end(request, budget.refused(request))
         return batch
 
-    def _is_answered(self, request: ChatRequest) -> bool:
+    def _is_answered(self, request: ChatRequest, outcome: Outcome) -> bool:
+        """Return whether a request is answered, which is told as `outcome`; what follows from it is put in line."""
         exchange = self.store.find(request.key)
         if exchange is not None:
-            self._answered(request, exchange)
+            self.on_outcome(request, outcome)
+            self.line.extend(self.follow(request, exchange))
         return exchange is not None
-
-    def _answered(self, request: ChatRequest, exchange: Exchange) -> None:
-        self.on_outcome(request, STORED)
-        self.line.extend(self.follow(request, exchange))
 
     def _look(self, batch: Mapping[str, ChatRequest], failures: Mapping[str, str]) -> None:
         """Have tried again what came back without an answer."""
         for key, request in batch.items():
-            if self._is_answered(request):
+            if self._is_answered(request, STORED):
                 continue
             self.tries[key] += 1
             if self.tries[key] < self.limits.max_attempts:

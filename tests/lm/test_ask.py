@@ -1,0 +1,55 @@
+from pathlib import Path
+
+from regraft.core import Context, Ticker
+from regraft.lm.client.ask import ask
+from regraft.lm.client.chat import ChatRequest, Message
+from regraft.lm.client.generate import Follow, nothing
+from regraft.lm.client.limits import Limits
+from regraft.lm.client.responses import Exchange, ResponseStore
+from tests.lm.loopback import echo, serving
+
+
+class Seen:
+    """Notes what progress is shown: how much was done at the start, and every advance after it."""
+
+    def __init__(self) -> None:
+        self.done = 0.0
+        self.advances = 0.0
+
+    def track(self, label: str, total: float, unit: str, done: float = 0) -> Ticker:
+        self.done = done
+        return self
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self.advances += amount
+
+    def finish(self, ticker: Ticker) -> None:
+        pass
+
+
+def request(text: str) -> ChatRequest:
+    return ChatRequest(model="m", messages=(Message(role="user", content=text),), max_tokens=20)
+
+
+def shown(count: int, root: Path, follow: Follow = nothing) -> tuple[float, float]:
+    """Ask so many requests and return what was done at the start and what came after it."""
+    seen = Seen()
+    ctx = Context(out=root, scratch=root, progress=seen)
+    with serving(echo) as (endpoint, _), ResponseStore(root / "responses.sqlite") as store:
+        ask([request(f"q{i}") for i in range(count)], endpoint, Limits(), store, ctx, "ask", total=6, follow=follow)
+    return seen.done, seen.advances
+
+
+def test_progress_begins_with_what_is_answered_already(tmp_path: Path) -> None:
+    assert shown(2, tmp_path) == (0, 2)
+    assert shown(6, tmp_path) == (2, 4)
+    assert shown(6, tmp_path) == (6, 0)
+
+
+def test_so_it_does_where_requests_follow_from_answers(tmp_path: Path) -> None:
+    def judged(asked: ChatRequest, _: Exchange) -> list[ChatRequest]:
+        text = asked.messages[0].content
+        return [] if text.startswith("judge") else [request(f"judge {text}")]
+
+    assert shown(1, tmp_path, judged) == (0, 2)
+    assert shown(3, tmp_path, judged) == (2, 4)
