@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from regraft.core import Context, Ticker
+import pytest
+
+from regraft.core import Context, RegraftError, Ticker
 from regraft.lm.client.ask import ask
 from regraft.lm.client.chat import ChatRequest, Message
 from regraft.lm.client.generate import Follow, nothing
@@ -53,3 +55,11 @@ def test_so_it_does_where_requests_follow_from_answers(tmp_path: Path) -> None:
 
     assert shown(1, tmp_path, judged) == (0, 2)
     assert shown(3, tmp_path, judged) == (2, 4)
+
+
+def test_a_budget_that_nothing_fits_into_asks_for_a_larger_one(tmp_path: Path) -> None:
+    ctx = Context(out=tmp_path, scratch=tmp_path)
+    with serving(echo) as (endpoint, server), ResponseStore(tmp_path / "responses.sqlite") as store:
+        with pytest.raises(RegraftError, match=r"0 of 1 .* are spent; .*Give a larger budget of tokens\.$"):
+            ask([request("q")], endpoint, Limits(budget_tokens=5), store, ctx, "ask", total=1)
+    assert not server.seen

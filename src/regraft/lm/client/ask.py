@@ -14,7 +14,9 @@ from regraft.lm.client.provider_batches import generate_in_batches
 from regraft.lm.client.responses import ResponseStore
 from regraft.lm.client.server import embedded_server
 
-MORE = " Give a larger --budget-money with it."
+GO_ON = "The answers are kept: the same command goes on with the rest."
+ADVICE = {"money": f"{GO_ON} Give a larger --budget-money with it.", "budget": "Give a larger budget of tokens."}
+"""By how a request ended; else `GO_ON`."""
 LEFT_OUT = 0.01
 """Requests that failed for good, to those that were answered; more is an error. Not in the paper."""
 
@@ -108,7 +110,6 @@ def ask(
     if failure is not None:
         raise RegraftError(
             f"{counts['stored']} of {counts.total()} requests to {asked} are answered; then: {failure.reason}. "
-            "The answers are kept: the same command goes on with the rest."
-            f"{MORE if failure.ending == 'money' else ''}"
+            f"{ADVICE.get(failure.ending, GO_ON)}"
         )
     return unanswered
