@@ -59,7 +59,11 @@ def test_so_it_does_where_requests_follow_from_answers(tmp_path: Path) -> None:
 
 def test_a_budget_that_nothing_fits_into_asks_for_a_larger_one(tmp_path: Path) -> None:
     ctx = Context(out=tmp_path, scratch=tmp_path)
-    with serving(echo) as (endpoint, server), ResponseStore(tmp_path / "responses.sqlite") as store:
-        with pytest.raises(RegraftError, match=r"0 of 1 .* are spent; .*Give a larger budget of tokens\.$"):
-            ask([request("q")], endpoint, Limits(budget_tokens=5), store, ctx, "ask", total=1)
+    said = r"0 of 1 .* are spent; .*Give a larger budget of tokens\.$"
+    with (
+        serving(echo) as (endpoint, server),
+        ResponseStore(tmp_path / "responses.sqlite") as store,
+        pytest.raises(RegraftError, match=said),
+    ):
+        ask([request("q")], endpoint, Limits(budget_tokens=5), store, ctx, "ask", total=1)
     assert not server.seen
