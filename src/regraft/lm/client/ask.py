@@ -85,13 +85,14 @@ def ask(
     asked, known = ", ".join(endpoint.base_urls), min(store.num_answers(), total)
     ctx.log.info("requests go to %s; %d of %d are answered already", asked, known, total)
     worst: dict[str, Outcome] = {}
-    counts = Counter[str]()
+    counts, before = Counter[str](), 0
     with ctx.track(label, total, "requests", known) as ticker:
 
         def count(_: ChatRequest, outcome: Outcome) -> None:
-            nonlocal known
+            nonlocal known, before
             counts[outcome.ending] += 1
             worst[outcome.ending] = outcome
+            before += outcome is KNOWN
             if outcome is KNOWN and known:
                 known -= 1  # the progress began with it
             else:
@@ -101,6 +102,7 @@ def ask(
         in_batches = asking.provider_batches and asking.endpoints  # a server of our own has none
         how = generate_in_batches if in_batches else generate
         unanswered = how(requests, endpoint, store, limits, count, follow)
+    ctx.log.info("%d of %d requests are answered, %d of them by earlier runs", counts["stored"], counts.total(), before)
     few = counts["failed"] <= max(1, LEFT_OUT * counts["stored"]) and "stored" in worst
     failure = worst.get("stopped") or worst.get("money") or (None if few else worst.get("failed"))
     if failure is None and "stored" not in worst:
