@@ -89,13 +89,11 @@ def ask(
     with ctx.track(label, total, "requests", known) as ticker:
 
         def count(_: ChatRequest, outcome: Outcome) -> None:
-            nonlocal known, before
+            nonlocal before
             counts[outcome.ending] += 1
             worst[outcome.ending] = outcome
             before += outcome is KNOWN
-            if outcome is KNOWN and known:
-                known -= 1  # the progress began with it
-            else:
+            if outcome is not KNOWN or before > known:  # the progress begins with the others
                 ticker.advance(1, outcome.ending)
 
         asking = ctx.execution.asking
