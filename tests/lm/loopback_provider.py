@@ -29,9 +29,26 @@ class FakeProvider:
         self.troubles = self.bad_starts = self.hidden = self.failing = 0
         """Lists that are answered by 503 first, batches whose start is answered by 502, lists that do not show what
         there is, batches that fail as a whole."""
+        self.success = 200
+        """Status of what was made."""
         self.says: tuple[int, str] | None = None
         """Answer to every upload."""
+        self.cuts: list[str] = []
+        """Ends of paths whose next answer breaks off in the middle."""
         self.deleted: list[str] = []
+
+    @web.middleware
+    async def cut(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        whole = await handler(request)
+        if (end := next((end for end in self.cuts if request.path.endswith(end)), None)) is None:
+            return whole
+        self.cuts.remove(end)
+        part = web.StreamResponse(headers={"Content-Length": str(len(whole.body))})
+        await part.prepare(request)
+        await part.write(whole.body[: len(whole.body) // 2])
+        assert request.transport is not None
+        request.transport.abort()
+        return part
 
     async def upload(self, request: web.Request) -> web.Response:
         if self.says:
@@ -39,7 +56,7 @@ class FakeProvider:
         form = await request.post()
         assert form["purpose"] == "batch"
         self.files[name := f"file-{len(self.files)}"] = form["file"].file.read()  # type: ignore[union-attr]
-        return web.json_response({"id": name})
+        return web.json_response({"id": name}, status=self.success)
 
     async def create(self, request: web.Request) -> web.Response:
         batch = {"id": f"batch-{len(self.batches)}", "status": "validating", **await request.json()}
@@ -50,7 +67,7 @@ class FakeProvider:
         if self.bad_starts:
             self.bad_starts -= 1
             return web.Response(status=502)
-        return web.json_response(batch)
+        return web.json_response(batch, status=self.success)
 
     async def all(self, request: web.Request) -> web.Response:
         if self.troubles:
@@ -93,7 +110,7 @@ class FakeProvider:
 @contextmanager
 def serving(answer: Answer) -> Iterator[tuple[Endpoint, FakeProvider]]:
     fake, loop = FakeProvider(answer), asyncio.new_event_loop()
-    app = web.Application()
+    app = web.Application(middlewares=[fake.cut])
     app.router.add_post("/v1/files", fake.upload)
     app.router.add_get("/v1/files/{id}/content", fake.content)
     app.router.add_delete("/v1/files/{id}", fake.delete)

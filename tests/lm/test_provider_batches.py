@@ -144,6 +144,30 @@ def test_a_batch_is_not_started_twice_when_its_start_is_answered_badly(store: Re
     assert (len(fake.batches), fake.seen) == (1, dict.fromkeys("ab", 1))
 
 
+@pytest.mark.parametrize("path", ["/files", "/batches", "/batches/batch-0"])
+def test_an_answer_that_breaks_off_is_asked_for_again(store: ResponseStore, path: str):
+    with serving(always) as (endpoint, fake):
+        fake.cuts = [path]
+        assert generate(endpoint, store, asked("a", "b")) == dict.fromkeys("ab", "stored")
+    assert (fake.cuts, len(fake.batches), fake.seen) == ([], 1, dict.fromkeys("ab", 1))
+
+
+def test_results_that_break_off_are_collected_by_the_next_run(store: ResponseStore):
+    with serving(always) as (endpoint, fake):
+        fake.cuts = ["/content"]
+        with pytest.raises(RegraftError, match=r"/content broke off: .*The same command goes on"):
+            generate(endpoint, store, asked("a", "b"))
+        assert generate(endpoint, store, asked("a", "b")) == dict.fromkeys("ab", "stored")
+    assert (len(fake.batches), fake.seen, store.spent_tokens()) == (1, dict.fromkeys("ab", 1), 60)
+
+
+@pytest.mark.parametrize("status", [201, 202])
+def test_any_success_will_do(store: ResponseStore, status: int):
+    with serving(always) as (endpoint, fake):
+        fake.success = status
+        assert generate(endpoint, store, asked("a")) == {"a": "stored"}
+
+
 def test_a_list_that_lags_pays_for_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     requests = asked("a", "b")
 

@@ -56,17 +56,27 @@ class ProviderHttp:
             _LOG.info("%s stays with the provider: %s", path, error)
 
     async def lines(self, path: str, attempts: int) -> AsyncIterator[bytes]:
-        """Yield the lines of a file, without those that are longer than an answer may be."""
-        async with self._answer("GET", path, dict, attempts) as response:
+        """Yield the lines of a file, without those that are longer than an answer may be.
+
+        Raises:
+            RegraftError: the provider refuses, cannot be reached or breaks off in the middle.
+        """
+        import aiohttp
+
+        async with self._answer("GET", path, dict, attempts, whole=False) as response:
             rest, too_long = b"", False
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if not too_long:
-                        yield line
-                    too_long = False
-                if len(rest) > self._limits.max_answer_bytes:
-                    rest, too_long = b"", True
+            try:
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        if not too_long:
+                            yield line
+                        too_long = False
+                    if len(rest) > self._limits.max_answer_bytes:
+                        rest, too_long = b"", True
+            except (TimeoutError, aiohttp.ClientError) as error:
+                said = f"{self._place(path)} broke off: {type(error).__name__}: {error}"
+                raise RegraftError(f"{said}. The same command goes on with the rest.") from error
             if not too_long:
                 yield rest
 
@@ -82,7 +92,7 @@ class ProviderHttp:
         Raises:
             RegraftError: the provider refuses, cannot be reached (`Unclear`) or answers with something else.
         """
-        async with self._answer(method, path, more, attempts or self._limits.max_attempts) as response:
+        async with self._answer(method, path, more, attempts or self._limits.max_attempts, whole=True) as response:
             body = await response.read()
         try:
             found = json.loads(body)
@@ -97,9 +107,9 @@ class ProviderHttp:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, more: More, attempts: int
+        self, method: str, path: str, more: More, attempts: int, *, whole: bool
     ) -> "AsyncGenerator[aiohttp.ClientResponse]":
-        """Yield an answer with status 200, after further attempts where the trouble may pass."""
+        """Yield an answer of success, `whole` or from its start, after further attempts where the trouble may pass."""
         import aiohttp
 
         said, wait_s = "", 0.0
@@ -111,11 +121,13 @@ class ProviderHttp:
                 _LOG.warning("%s cannot be asked since %d attempts: %s", self._place(path), number, said)
             try:
                 response = await self._session.request(method, self._url + path, **more())
+                if whole or not response.ok:
+                    await response.read()
             except (TimeoutError, aiohttp.ClientError) as error:
                 said, wait_s = f"{type(error).__name__}: {error}", 0.0
                 continue
             async with response:
-                if response.status == 200:
+                if response.ok:
                     yield response
                     return
                 said = f"HTTP {response.status}: {self.quoted(await response.read())}"
