@@ -27,14 +27,24 @@ def test_overload_counts_once_for_all_that_were_in_flight_together() -> None:
     assert found.allowed == 1
 
 
-def test_enough_answers_let_one_more_enter_up_to_the_cap() -> None:
-    found = pace(concurrency=65)
-    for _ in range(SUCCESSES):
+def answered(found: Pace, times: int) -> float:
+    """Return how many may be in flight after so many answers."""
+    for _ in range(times):
         found.succeeded(REQUEST, Usage(prompt_tokens=1, completion_tokens=1))
-    assert found.allowed == 65
-    for _ in range(2 * SUCCESSES):
-        found.succeeded(REQUEST, Usage(prompt_tokens=1, completion_tokens=1))
-    assert found.allowed == 65
+    return found.allowed
+
+
+def test_until_an_endpoint_is_overloaded_each_answer_lets_one_more_enter_up_to_the_cap() -> None:
+    found = pace(concurrency=200)
+    assert [answered(found, 1), answered(found, 63), answered(found, 200)] == [65, 128, 200]
+
+
+def test_afterwards_it_takes_many_answers() -> None:
+    found = pace(concurrency=50)
+    found.heed(True, 0.0, time.monotonic())
+    assert found.allowed == 37.5
+    assert [answered(found, SUCCESSES - 1), answered(found, 1)] == [37.5, 38.5]
+    assert answered(found, 100 * SUCCESSES) == 50
 
 
 def test_no_more_enter_than_are_allowed_until_one_leaves() -> None:

@@ -12,7 +12,8 @@ _LOG = logging.getLogger(__name__)
 FIRST = 64
 """Requests in flight to begin with, if so many are allowed. Not in the paper, as all of this."""
 CUT, SUCCESSES = 0.75, 25
-"""What remains of the number in flight when the endpoint is overloaded; answers after which it is one more."""
+"""What remains of the number in flight when the endpoint is overloaded; answers after which it is one more from
+then on. Before that each answer makes it one more: it doubles in the time of an answer, until it is what is allowed."""
 NEWS_S = 10.0
 """A wait longer than this is worth a line in the log."""
 BURST_S = 1.0
@@ -56,7 +57,7 @@ class Rate:
 
 
 class Pace:
-    """Lets requests enter; additive increase, multiplicative decrease."""
+    """Lets requests enter: slow start, then additive increase and multiplicative decrease."""
 
     def __init__(self, limits: Limits, change: Change) -> None:
         self._cap, self._max_wait_s, self._change = limits.concurrency, limits.max_retry_after_s, change
@@ -98,7 +99,7 @@ class Pace:
         """Correct the rates by what an answer took; let one more enter after enough of them."""
         self._tokens.take(usage.tokens - request.likely_tokens, time.monotonic())
         self._successes += 1
-        if self._successes >= SUCCESSES and self.allowed < self._cap:
+        if self._successes >= (SUCCESSES if self._cut_at else 1) and self.allowed < self._cap:
             self.allowed, self._successes = min(self._cap, self.allowed + 1), 0
 
     def heed(self, overloaded: bool, wait_s: float, sent_at: float) -> None:
