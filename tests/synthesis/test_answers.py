@@ -1,5 +1,6 @@
 import pytest
 
+from regraft.core import RegraftError
 from regraft.synthesis.answers import final_answer
 from regraft.synthesis.equivalence import Equivalence
 
@@ -56,3 +57,11 @@ def test_a_hostile_answer_is_stopped_and_the_next_is_compared():
         assert compared.same("9^{9^{9^{9^9}}} + 1", "2") is None
         assert compared.same("__import__('os')._exit(1)", "1") is not True
         assert compared.same("0.5", "1/2") is True
+
+
+def test_a_process_that_does_not_start_is_an_error_and_no_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("regraft.synthesis.equivalence.sys.executable", "/bin/false")
+    with Equivalence() as compared:
+        assert compared.same("1", "1") is True  # which asks nobody
+        with pytest.raises(RegraftError, match="does not start"):
+            compared.same("1", "2")

@@ -12,6 +12,8 @@ from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
 from typing import Self
 
+from regraft.core import RegraftError
+
 MAX_CHARACTERS = 200
 """Of an answer that is looked at; a longer one is no final answer."""
 WAIT_S = 300.0
@@ -34,14 +36,18 @@ class Equivalence:
         self._stop()
 
     def same(self, answer: str, other: str) -> bool | None:
-        """Return whether two answers are equal as mathematics, None where that cannot be told within the bounds."""
+        """Return whether two answers are equal as mathematics, None where that cannot be told within the bounds.
+
+        Raises:
+            RegraftError: the process that compares cannot be started.
+        """
         if answer == other:
             return True
         if max(len(answer), len(other)) > MAX_CHARACTERS:
             return None
+        worker = self._started()
+        assert worker.stdin is not None
         try:
-            worker = self._started()
-            assert worker.stdin is not None
             print(json.dumps([answer, other]), file=worker.stdin, flush=True)
             return self._said(worker)
         except (EOFError, OSError):
@@ -49,11 +55,7 @@ class Equivalence:
             return None
 
     def _started(self) -> "subprocess.Popen[str]":
-        """Return a process that is ready.
-
-        Raises:
-            EOFError: it ended while it started.
-        """
+        """Return a process that is ready."""
         if self._worker is None:
             command = [sys.executable, "-m", "regraft.synthesis.comparisons"]
             self._worker = subprocess.Popen(
@@ -63,7 +65,13 @@ class Equivalence:
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
-            self._said(self._worker)
+            try:
+                self._said(self._worker)
+            except EOFError as error:
+                self._stop()
+                raise RegraftError(
+                    f"The process that compares answers does not start; see `{' '.join(command)} 5 4000000000`."
+                ) from error
         return self._worker
 
     def _said(self, worker: "subprocess.Popen[str]") -> bool | None:
