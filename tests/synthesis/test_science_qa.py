@@ -220,7 +220,7 @@ def test_answers_that_all_fail_the_checks_are_a_loud_figure(tmp_path: Path, capl
     with serving(dear) as (endpoint, _):
         artifact = made(Store(tmp_path), endpoint.base_urls[0])
     assert (artifact.manifest.metrics["answers"], artifact.manifest.metrics["documents"]) == (4, 0)
-    assert "NOT ONE of 4 answers passed" in caplog.text
+    assert "NOT ONE of 4 texts passed" in caplog.text
 
 
 def test_topics_balance_the_requests_and_name_the_discipline(tmp_path: Path):
@@ -246,6 +246,22 @@ def test_what_the_budget_does_not_allow_is_not_sent_and_said(tmp_path: Path):
         artifact = made(Store(tmp_path), endpoint.base_urls[0], config)
     assert len(server.seen) == 1
     assert [r["reason"] for r in rows(artifact, "rejects")] == ["too_short"] + ["not_sent"] * 3
+
+
+def test_a_budget_leaves_out_the_same_whatever_other_steps_have_bought(tmp_path: Path):
+    tight = dataclasses.replace(CONFIG, budget_tokens=3000)
+
+    def by(store: Store, config: ScienceQaConfig, cache: str) -> str:
+        step = science_qa.step("qa", config, docs=pages.step("docs", PagesConfig()))
+        execution = Execution(asking=Asking(endpoints=endpoint.base_urls), cache=tmp_path / cache)
+        return open_artifact(store.path(run([step], store, execution).steps["qa"])).manifest.content_digest
+
+    with serving(dear) as (endpoint, server):
+        cold = by(Store(tmp_path / "cold"), tight, "empty")
+        whole = by(Store(tmp_path / "whole"), CONFIG, "full")
+        asked = sum(server.seen.values())
+        assert by(Store(tmp_path / "warm"), tight, "full") == cold != whole
+        assert sum(server.seen.values()) == asked, "what is lent was asked for again"
 
 
 def test_no_endpoint_and_no_generator_is_an_error(tmp_path: Path):

@@ -24,11 +24,15 @@ class CachedStore(ResponseStore):
         self._late: list[Exchange] = []
         missing = sorted(self.answered() - self._cache.answered())
         for keys in _groups(missing):
-            self._fill_cache([found for key in keys if (found := ResponseStore.find(self, key))])
+            self._fill_cache([found for key in keys if (found := self.find_own(key))])
 
     def find(self, key: str) -> Exchange | None:
         """Return the answer to a request, whoever bought it; None when nobody did."""
-        return super().find(key) or self._cache.find(key)
+        return self.find_own(key) or self.find_lent(key)
+
+    def find_lent(self, key: str) -> Exchange | None:
+        """Return the answer to a request that another step bought; one of this step's is there too."""
+        return self._cache.find(key)
 
     def commit(
         self,

@@ -1,8 +1,8 @@
 """How a stage of this room asks its models, and where the answers are kept: an answer is paid for once.
 
 Answers lie in the scratch of the step, which is its ledger too, and in the cache, which outlives it: a step that
-differs from an earlier one only in what it makes of answers finds all of them there. The budget of a step is for what
-it buys itself.
+differs from an earlier one only in what it makes of answers finds all of them there. In the step's
+budget of tokens they count as if it had bought them, so that what is made does not hang on the cache.
 """
 
 from collections.abc import Generator, Iterable

@@ -71,7 +71,7 @@ def describe(config: ScienceQaConfig) -> str:
 
 
 @stage(
-    version=5,
+    version=6,
     makes=Kind.CORPUS,
     describe=describe,
     ready=check_means,
@@ -111,7 +111,7 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
         tasks = tasks_of(config, chosen.seeds)
         outcomes = models.ask(stream.requests(tasks), config.num_requests, stream.follow)
         with (
-            TextWriter(ctx.out, "science_qa", config.source, models.store) as writer,
+            TextWriter(ctx.out, "science_qa", config.source, models.store, outcomes) as writer,
             TaskTexts(writer, reader, outcomes) as texts,
         ):
             for task in tasks_of(config, chosen.seeds):

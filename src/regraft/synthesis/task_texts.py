@@ -114,7 +114,7 @@ class TaskTexts:
         """Return whether a text is like one that was kept, and compare one that is not with those of its page."""
         similarity = self._seen.most_similar(pair.text)
         if similarity > self._checks.demands.max_similarity:
-            return (Reject("duplicate", f"{similarity:.3f}"),)
+            return (Reject("duplicate", f"{similarity:.3f}; at most {self._checks.demands.max_similarity:g}"),)
         of_page = self._pages.setdefault(task.parent, [])
         if of_page:
             self._similarities.append(self._seen.most_similar(pair.text, of_page))

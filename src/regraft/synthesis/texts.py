@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,8 +23,11 @@ class TextWriter:
     The id of a reject is the key of its request, whose answer `responses.parquet` holds where there is one.
     """
 
-    def __init__(self, out: Path, stage: str, source: str, store: ResponseStore) -> None:
-        self.source, self.store = source, store
+    def __init__(
+        self, out: Path, stage: str, source: str, store: ResponseStore, outcomes: Mapping[str, Outcome]
+    ) -> None:
+        """Write into `out`; `outcomes` say what became of requests that have no answer."""
+        self.source, self.store, self._outcomes = source, store, outcomes
         self._corpus = CorpusWriter(out, stage)
         self._responses = RowWriter(tables.Writer(out / tables.RESPONSES_FILE, tables.RESPONSES))
         self._raw = RowWriter(tables.Writer(out / TIMING / tables.RESPONSES_FILE, tables.RESPONSES))
@@ -47,8 +50,11 @@ class TextWriter:
         self._counts["texts"] += 1
 
     def answer(self, request: ChatRequest) -> Exchange | None:
-        """Return the answer to a request, once it is written to `responses.parquet`; None where there is none."""
-        exchange = self.store.find(request.key)
+        """Return the answer to a request, once it is written to `responses.parquet`; None where there is none.
+
+        An answer that others bought is none where the budget left the request out.
+        """
+        exchange = None if request.key in self._outcomes else self.store.find(request.key)
         self._counts["requests"] += 1
         if exchange is not None:
             self._counts.update(
@@ -85,7 +91,7 @@ class TextWriter:
         if counts["texts"] < wanted:
             log.warning("the documents were enough for %d of %d texts", counts["texts"], wanted)
         if not self._corpus.tally["documents"]:
-            log.warning("NOT ONE of %d answers passed the checks; see the rejects", counts["answers"])
+            log.warning("NOT ONE of %d texts passed the checks; see the rejects", counts["texts"])
 
     def metrics(self, wanted: int, cost: float | None) -> Metrics:
         """Return the figures of a stage that was to write `wanted` texts, for so much money (None: not known)."""

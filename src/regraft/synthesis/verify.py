@@ -118,10 +118,10 @@ class Demands:
         unmet = [
             Reject("truncated", "the model was cut at max_tokens") if found.finish_reason == "length" else None,
             self._too_short(found),
-            Reject("too_long", f"{size} words") if size > self.max_words else None,
+            Reject("too_long", f"{size} words; at most {self.max_words}") if size > self.max_words else None,
             Reject("no_question", "the problem asks nothing") if self._asks_nothing(found) else None,
             Reject("language", found.language) if found.language != language else None,
-            Reject("repetition", f"{found.repetition:.3f}") if found.repetition > self.max_repetition else None,
+            self._repetition(found),
             Reject("no_answer", "the solution repeats the problem") if found.problem_copied else None,
             Reject("refers_to_text", found.refers_to) if self.stands_alone and found.refers_to else None,
             *self._inventions(found),
@@ -133,15 +133,22 @@ class Demands:
 
     def _too_short(self, found: Measures) -> Reject | None:
         if found.has_problem and found.problem_words < self.min_problem_words:
-            return Reject("too_short", f"problem of {found.problem_words} words")
+            return Reject("too_short", f"problem of {found.problem_words} words; at least {self.min_problem_words}")
         if found.solution_words < self.min_solution_words:
-            return Reject("too_short", f"solution of {found.solution_words} words")
+            return Reject("too_short", f"solution of {found.solution_words} words; at least {self.min_solution_words}")
         return None
+
+    def _repetition(self, found: Measures) -> Reject | None:
+        if found.repetition <= self.max_repetition:
+            return None
+        return Reject("repetition", f"{found.repetition:.3f}; at most {self.max_repetition:g}")
 
     def _inventions(self, found: Measures) -> Iterator[Reject]:
         if found.has_problem and found.problem_grounding < self.min_problem_grounding:
-            yield Reject("problem_not_grounded", f"{found.problem_grounding:.3f}")
+            yield Reject(
+                "problem_not_grounded", f"{found.problem_grounding:.3f}; at least {self.min_problem_grounding:g}"
+            )
         if found.grounding < self.min_grounding:
-            yield Reject("not_grounded", f"{found.grounding:.3f}")
+            yield Reject("not_grounded", f"{found.grounding:.3f}; at least {self.min_grounding:g}")
         if self.numbers_grounded and found.foreign_numbers:
             yield Reject(NUMBER, " ".join(found.foreign_numbers[:5]))

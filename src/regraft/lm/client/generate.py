@@ -134,7 +134,7 @@ class _Pool:
         if self.error:
             raise self.error
         while request := self._another(requests):  # some may have an answer of an earlier run
-            if not self._is_known(request):
+            if not self._is_known(request):  # nor is what others bought: with an empty cache it would not be sent
                 self._end(request, self.rest or Outcome(ending="stopped"))
         self._check(self.store.num_answers() - self.num_before)
 
@@ -146,8 +146,13 @@ class _Pool:
                 return None
             if request is None:
                 await self.change.wait()
-            elif not self._is_known(request):
+            elif self._is_known(request):
+                continue
+            elif (lent := self.store.find_lent(request.key)) is None:
                 return request if await self._admit(request) else None
+            elif await self._has_room(request, self.budget.fits_lent):
+                self.budget.lend(lent.usage)
+                self._answered(request, lent, KNOWN)
         return None
 
     def _another(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
@@ -158,23 +163,28 @@ class _Pool:
         """Return whether a request needs no sending; what follows from it is put in line."""
         if request.key in self.in_flight or request.key in self.unanswered:
             return True
-        exchange = self.store.find(request.key)
+        exchange = self.store.find_own(request.key)
         if exchange:
             self._answered(request, exchange, KNOWN)
         return exchange is not None
 
     async def _admit(self, request: ChatRequest) -> bool:
         """Return True once a request fits into the budget and may be sent; it is ended where that cannot be."""
-        while not self.budget.fits(request) and self.in_flight:
-            await self.change.wait()
-        if not self.budget.fits(request):
-            self._halt(self.budget.refused(request))
-        if self.rest:
-            self._end(request, self.rest)
+        if not await self._has_room(request, self.budget.fits):
             return False
         self.budget.reserve(request)
         self.in_flight.add(request.key)
         return True
+
+    async def _has_room(self, request: ChatRequest, fits: Callable[[ChatRequest], bool]) -> bool:
+        """Return True once a request fits, perhaps after others are settled; it is ended where that cannot be."""
+        while not fits(request) and self.in_flight:
+            await self.change.wait()
+        if not fits(request):
+            self._halt(self.budget.refused(request))
+        if self.rest:
+            self._end(request, self.rest)
+        return not self.rest
 
     async def _serve(self, request: ChatRequest) -> None:
         """See a request in flight to its end. An error here lets the others be finished and stored."""

@@ -18,7 +18,7 @@ from regraft.lm.client.generate import KNOWN, STORED, Follow, OnOutcome, ignore,
 from regraft.lm.client.limits import Limits, Outcome
 from regraft.lm.client.provider import Provider
 from regraft.lm.client.provider_http import ProviderHttp
-from regraft.lm.client.responses import ResponseStore
+from regraft.lm.client.responses import Exchange, ResponseStore
 
 POLL_S = 30.0
 """Between two looks at a batch."""
@@ -73,6 +73,8 @@ class _Rounds:
     unanswered: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     line: deque[ChatRequest] = field(default_factory=deque[ChatRequest])
     """What goes before new requests: what follows from answers, and what is to be tried again."""
+    lent_tokens: int = 0
+    """That answers took which other steps bought."""
     tries: Counter[str] = field(default_factory=Counter[str])
 
     async def run(self, requests: Iterator[ChatRequest], endpoint: Endpoint, poll_s: float) -> None:
@@ -110,14 +112,19 @@ class _Rounds:
 
     def _gather(self, requests: Iterator[ChatRequest]) -> dict[str, ChatRequest]:
         """Return the requests of the next batch; none when nothing is left that fits into the budget."""
-        budget, batch, size = Budget(self.limits, self.store.spent()), dict[str, ChatRequest](), 0
+        budget, batch, size = Budget(self.limits, self.store.spent(), self.lent_tokens), dict[str, ChatRequest](), 0
         while len(batch) < BATCH_REQUESTS and size < BATCH_BYTES:
             request = self.line.popleft() if self.line else next(requests, None)
             if request is None:
                 break
             if request.key in batch or request.key in self.unanswered or self._is_answered(request, KNOWN):
                 continue
-            if budget.fits(request):
+            lent = self.store.find_lent(request.key)
+            if lent and budget.fits_lent(request):
+                budget.lend(lent.usage)
+                self.lent_tokens = budget.lent_tokens
+                self._answered(request, lent, KNOWN)
+            elif not lent and budget.fits(request):
                 budget.reserve(request)
                 batch[request.key] = request
                 size += len(request.body())
@@ -130,11 +137,14 @@ class _Rounds:
 
     def _is_answered(self, request: ChatRequest, outcome: Outcome) -> bool:
         """Return whether a request is answered, which is told as `outcome`; what follows from it is put in line."""
-        exchange = self.store.find(request.key)
+        exchange = self.store.find_own(request.key)
         if exchange is not None:
-            self.on_outcome(request, outcome)
-            self.line.extend(self.follow(request, exchange))
+            self._answered(request, exchange, outcome)
         return exchange is not None
+
+    def _answered(self, request: ChatRequest, exchange: Exchange, outcome: Outcome) -> None:
+        self.on_outcome(request, outcome)
+        self.line.extend(self.follow(request, exchange))
 
     def _look(self, batch: Mapping[str, ChatRequest], failures: Mapping[str, str]) -> None:
         """Have tried again what came back without an answer."""

@@ -164,9 +164,17 @@ class ResponseStore:
         return int(self._database.execute("SELECT COUNT(*) FROM exchanges WHERE failure = ''").fetchone()[0])
 
     def find(self, key: str) -> Exchange | None:
-        """Return the answer to a request, None when there is none yet."""
+        """Return the answer to a request, whoever bought it; None when there is none yet."""
+        return self.find_own(key)
+
+    def find_own(self, key: str) -> Exchange | None:
+        """Return the answer to a request if it was bought by whom this store belongs to."""
         row = self._database.execute("SELECT * FROM exchanges WHERE failure = '' AND key = ?", (key,)).fetchone()
         return _exchange(row) if row else None
+
+    def find_lent(self, key: str) -> Exchange | None:
+        """Return the answer to a request that others have bought; here there is none."""
+        return None
 
     def spent(self) -> Usage:
         """Return the tokens of everything stored, failed exchanges included."""

@@ -91,7 +91,7 @@ def ready(config: CodeQaConfig, execution: Execution, inputs: Collection[str]) -
 
 
 @stage(
-    version=3,
+    version=4,
     makes=Kind.CORPUS,
     describe=describe,
     ready=ready,
@@ -129,7 +129,7 @@ def code_qa(config: CodeQaConfig, ctx: Context) -> Metrics:
         outcomes = models.ask(
             (task.request for task in tasks_of(config, problems)), count, CodeStream(config, trials).follow
         )
-        with TextWriter(ctx.out, "code_qa", config.source, models.store) as writer:
+        with TextWriter(ctx.out, "code_qa", config.source, models.store, outcomes) as writer:
             for document, reject in unusable:
                 writer.reject_document(document, reject)
             texts = CodeTexts(writer, config, trials, problems, outcomes)

@@ -145,12 +145,18 @@ class CodeDemands:
         repeated, pointing = repetition(pair.pair.text), reference_to_source(pair.problem)
         unmet = [
             Reject("truncated", "the model was cut at max_tokens") if finish_reason == "length" else None,
-            Reject("too_short", f"problem of {size} words") if size < self.min_problem_words else None,
-            Reject("too_long", f"{total} words") if total > self.max_words else None,
+            Reject("too_short", f"problem of {size} words; at least {self.min_problem_words}")
+            if size < self.min_problem_words
+            else None,
+            Reject("too_long", f"{total} words; at most {self.max_words}") if total > self.max_words else None,
             _no_program(pair),
-            Reject("few_assertions", f"{asserted}") if asserted < self.min_assertions else None,
+            Reject("few_assertions", f"{asserted} that test; at least {self.min_assertions}")
+            if asserted < self.min_assertions
+            else None,
             Reject("language", found) if found != language else None,
-            Reject("repetition", f"{repeated:.3f}") if repeated > self.max_repetition else None,
+            Reject("repetition", f"{repeated:.3f}; at most {self.max_repetition:g}")
+            if repeated > self.max_repetition
+            else None,
             Reject("refers_to_text", pointing) if pointing else None,
         ]
         return [reject for reject in unmet if reject is not None]

@@ -68,7 +68,7 @@ def describe(config: RelateConfig) -> str:
 
 
 @stage(
-    version=3,
+    version=4,
     makes=Kind.CORPUS,
     describe=describe,
     ready=check_means,
@@ -97,7 +97,7 @@ def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
         stream = EntityStream(config, reader)
         outcomes = models.ask(stream.requests(pages), len(pages), stream.follow)
         with (
-            TextWriter(ctx.out, "relate_entities", config.source, models.store) as writer,
+            TextWriter(ctx.out, "relate_entities", config.source, models.store, outcomes) as writer,
             TaskTexts(writer, reader, outcomes) as texts,
         ):
             for page in pages:
