@@ -310,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 0
     except KeyboardInterrupt as stopped:
-        print(f"regraft: {stopped or 'interrupted'}; the same command continues.", file=sys.stderr)
+        print(f"regraft: {str(stopped) or 'interrupted'}; the same command continues.", file=sys.stderr)
         return 130
 
 

@@ -51,8 +51,9 @@ class PlainTicker:
         """Return for example `train 40/90 steps (44 %), 0.2 steps/s, 4 min left`."""
         rate = (self.done - self.start) / max(time.monotonic() - self.since, 1e-9)
         left = f", {duration((self.total - self.done) / rate)} left" if rate > 0 and self.total > self.done else ""
-        share = f" ({self.done / self.total:.0%})" if self.total else ""
-        text = f"{self.label} {self.done:,.0f}/{self.total:,.0f} {self.unit}{share}, {rate:,.3g} {self.unit}/s{left}"
+        known = self.total and self.done <= self.total  # else there is more to do than was thought
+        share = f"/{self.total:,.0f} {self.unit} ({self.done / self.total:.0%})" if known else f" {self.unit}"
+        text = f"{self.label} {self.done:,.0f}{share}, {rate:,.3g} {self.unit}/s{left}"
         return f"{text}, {note}" if note else text
 
 

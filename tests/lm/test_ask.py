@@ -1,6 +1,8 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from regraft.core import Context, RegraftError, Ticker
 from regraft.lm.client.ask import ask
@@ -55,6 +57,22 @@ def test_so_it_does_where_requests_follow_from_answers(tmp_path: Path) -> None:
 
     assert shown(1, tmp_path, judged) == (0, 2)
     assert shown(3, tmp_path, judged) == (2, 4)
+
+
+@pytest.mark.parametrize("status", [401, 404, 501])
+def test_where_nobody_is_answered_it_says_what_to_look_at(tmp_path: Path, status: int) -> None:
+    async def refuse(body: dict[str, Any], number: int) -> web.StreamResponse:
+        return web.Response(status=status, text="no")
+
+    ctx = Context(out=tmp_path, scratch=tmp_path)
+    said = rf"0 of 1 .*HTTP {status}: no.*its URL .*REGRAFT_API_KEY.*tries again\.$"
+    with (
+        serving(refuse) as (endpoint, server),
+        ResponseStore(tmp_path / "responses.sqlite") as store,
+        pytest.raises(RegraftError, match=said),
+    ):
+        ask([request("q")], endpoint, Limits(), store, ctx, "ask", total=1)
+    assert server.seen == {"q": 1}
 
 
 def test_a_budget_that_nothing_fits_into_asks_for_a_larger_one(tmp_path: Path) -> None:

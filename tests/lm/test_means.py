@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from regraft.core import Asking, ConfigError, Execution
-from regraft.lm.client.means import KEY_VARIABLE, check_means
+from regraft.lm.client.means import KEY_VARIABLE, check_means, ready_to_ask
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -21,6 +21,11 @@ def by(*endpoints: str) -> Execution:
 def test_one_endpoint_or_one_generator_will_do() -> None:
     check_means(Config(models=("small", "large")), by(URL, URL), {"docs"})
     check_means(Config(), by(), {"docs", "generator"})
+
+
+def test_an_endpoint_that_cannot_be_reached_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    ready_to_ask(Config(), by("http://127.0.0.1:9/v1"), {"docs"})
+    assert "http://127.0.0.1:9/v1 cannot be reached now" in caplog.text
 
 
 def test_neither_and_both_are_refused() -> None:

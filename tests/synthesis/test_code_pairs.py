@@ -75,6 +75,12 @@ def document(**meta: str) -> Document:
     return Document(id="d", text="Double it.", source="s", meta=meta_json(meta))
 
 
+def test_tests_may_be_a_list_of_assertions():
+    found = ProblemFields().read(document(solution=SOLUTION, tests='["assert twice(2) == 4", "assert twice(0) == 0"]'))
+    assert isinstance(found, Problem)
+    assert found.tests == "assert twice(2) == 4\nassert twice(0) == 0"
+
+
 def test_seed_problems_are_read_by_named_fields():
     given = document(code=SOLUTION, check=TESTS, tags='["numbers", "easy"]', starter_code="def twice(n):")
     found = ProblemFields(solution="code", tests="check").read(given)

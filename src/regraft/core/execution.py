@@ -35,8 +35,9 @@ class Asking:
     """Ask through the batch API (OpenAI format): cheaper, answers within a day."""
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or not self.timeout_s > 0:
-            raise ConfigError(f"concurrency is {self.concurrency} and timeout_s {self.timeout_s}; give more than 0.")
+        for name in ("concurrency", "timeout_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give more than 0.")
         for name in ("requests_per_minute", "tokens_per_minute", "budget_money"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give 0 or more.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
 from regraft.core.stage import Role
-from regraft.lm.client.means import check_means
+from regraft.lm.client.means import ready_to_ask
 from regraft.synthesis.genres import Given
 from regraft.synthesis.prompts import SCIENCE_QA, Prompt
 from regraft.synthesis.seeds import SeedRule
@@ -74,7 +74,7 @@ def describe(config: ScienceQaConfig) -> str:
     version=6,
     makes=Kind.CORPUS,
     describe=describe,
-    ready=check_means,
+    ready=ready_to_ask,
     docs=Kind.CORPUS,
     topics=optional(Kind.ANNOTATION),
     evaluations=Role(Kind.EVALUATION, many=True, required=False),
@@ -109,7 +109,9 @@ def science_qa(config: ScienceQaConfig, ctx: Context) -> Metrics:
         reader = Reader(config.checks)
         stream = Stream(reader)
         tasks = tasks_of(config, chosen.seeds)
-        outcomes = models.ask(stream.requests(tasks), config.num_requests, stream.follow)
+        outcomes = models.ask(
+            stream.requests(tasks), config.num_requests * config.checks.requests_per_text, stream.follow
+        )
         with (
             TextWriter(ctx.out, "science_qa", config.source, models.store, outcomes) as writer,
             TaskTexts(writer, reader, outcomes) as texts,

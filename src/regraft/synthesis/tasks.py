@@ -31,6 +31,11 @@ class Checks:
     numbers of their own. None asks nobody."""
 
     @property
+    def requests_per_text(self) -> int:
+        """How many there are, if each text meets the demands, is solved again, and is judged at once."""
+        return 1 + (self.judge is not None) + (self.solver.num_solutions if self.solver else 0)
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Those that are asked for it."""
         return tuple(asked.model for asked in (self.judge, self.solver) if asked is not None)

@@ -125,7 +125,10 @@ def _verdicts(parts: "list[Part]", index: "Index", done: "dict[str, Done]", conf
 def _tell(figures: Metrics, config: DecontaminateConfig, ctx: Context) -> None:
     """Say aloud what a reader of figures would overlook."""
     if not figures["items_matched"]:
-        ctx.log.warning("decontaminate: none of %s items was found. Is the split of both the same?", figures["items"])
+        ctx.log.info(
+            "decontaminate: no document holds any of %s items, which is good news if both are of one language.",
+            figures["items"],
+        )
     if figures["items_too_short"]:
         ctx.log.warning("decontaminate: %s items are too short to be looked for.", figures["items_too_short"])
     if figures["items_stop_listed"]:

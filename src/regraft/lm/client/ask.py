@@ -9,14 +9,19 @@ from regraft.lm.client.chat import ChatRequest
 from regraft.lm.client.endpoint import Endpoint
 from regraft.lm.client.generate import KNOWN, Follow, generate, nothing
 from regraft.lm.client.limits import Limits, Outcome, Price
-from regraft.lm.client.means import Asks, check_means, endpoint_of
+from regraft.lm.client.means import KEY_VARIABLE, Asks, check_means, endpoint_of
 from regraft.lm.client.provider_batches import generate_in_batches
 from regraft.lm.client.responses import ResponseStore
 from regraft.lm.client.server import embedded_server
 
 GO_ON = "The answers are kept: the same command goes on with the rest."
 ADVICE = {"money": f"{GO_ON} Give a larger --budget-money with it.", "budget": "Give a larger budget of tokens."}
-"""By how a request ended; else `GO_ON`."""
+"""By how a request ended."""
+LOOK = (
+    "See that the server runs, and that its URL (most end in /v1), the model's name and the key in "
+    f"{KEY_VARIABLE} are right; then the same command tries again."
+)
+"""Where nothing was answered."""
 LEFT_OUT = 0.01
 """Requests that failed for good, to those that were answered; more is an error. Not in the paper."""
 
@@ -83,7 +88,7 @@ def ask(
         RegraftError: the endpoint failed, or nothing was answered at all; what was answered stays in the store.
     """
     asked, known = ", ".join(endpoint.base_urls), min(store.num_answers(), total)
-    ctx.log.info("requests go to %s; %d of %d are answered already", asked, known, total)
+    ctx.log.info("requests go to %s%s", asked, f"; {known} of {total} are answered already" if known else "")
     worst: dict[str, Outcome] = {}
     counts, before = Counter[str](), 0
     with ctx.track(label, total, "requests", known) as ticker:
@@ -110,6 +115,6 @@ def ask(
     if failure is not None:
         raise RegraftError(
             f"{counts['stored']} of {counts.total()} requests to {asked} are answered; then: {failure.reason}. "
-            f"{ADVICE.get(failure.ending, GO_ON)}"
+            f"{ADVICE.get(failure.ending, GO_ON if counts['stored'] else LOOK)}"
         )
     return unanswered

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _PASSING = frozenset({408, 409, 425, 429})
 """Statuses that may pass, besides those from 500 on; every other one but 200 is final."""
+_NEVER = frozenset({501, 505})
+"""Of those from 500 on: what is asked does not speak this protocol."""
 _OVERLOADED = frozenset({429, 503, 529})
 _REFUSALS = frozenset({400, 413, 422})
 """Final statuses that say something about one request; any other says that the endpoint answers nobody."""
@@ -129,7 +131,7 @@ async def attempt(
 def _refusal(status: int, said: str, retry_after: str) -> Failure:
     return Failure(
         reason=f"HTTP {status}: {said}" if said else f"HTTP {status}",
-        may_pass=status >= 500 or status in _PASSING,
+        may_pass=(status >= 500 and status not in _NEVER) or status in _PASSING,
         of_request=status in _REFUSALS,
         overloaded=status in _OVERLOADED,
         wait_s=seconds_of(retry_after),

@@ -7,6 +7,7 @@ is committed. Afterwards `ResponseStore` is read as plain rows: parsing is nobod
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections import deque
@@ -30,6 +31,7 @@ IDLE_S = 4.0
 """A connection is used again within so long: many servers close it after 5 s, and what is sent then is lost."""
 SPREAD = 0.25
 """Part of a wait that all share, by which each waits longer."""
+_LOG = logging.getLogger(__name__)
 STORED = Outcome(ending="stored")
 KNOWN = Outcome(ending="stored", reason="by an earlier run")
 OnOutcome = Callable[[ChatRequest, Outcome], None]
@@ -283,6 +285,8 @@ class _Pool:
         self._halt(Outcome(ending="stopped", reason=str(error)))
 
     def _interrupt(self) -> None:
+        if not self.interrupted:
+            _LOG.warning("interrupted; waits for %d requests in flight, which are paid for", len(self.in_flight))
         self.interrupted = True
         self._halt(Outcome(ending="interrupted"))
 

@@ -1,14 +1,20 @@
 """Whether the models of a step can be asked by the means of a run: told before the first step runs."""
 
+import logging
 import os
+import socket
 from collections.abc import Collection
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from regraft.core import Asking, ConfigError, Execution
 
 if TYPE_CHECKING:
     from regraft.lm.client.endpoint import Endpoint
 
+_LOG = logging.getLogger(__name__)
+CONNECT_S = 2.0
 KEY_VARIABLE = "REGRAFT_API_KEY"
 """Environment variable with the key of an endpoint that wants one."""
 
@@ -25,6 +31,26 @@ class Asks(Protocol):
     def budget_tokens(self) -> int:
         """Prompts and answers together."""
         ...
+
+
+def ready_to_ask(config: Asks, execution: Execution, inputs: Collection[str]) -> None:
+    """Do as `check_means`, and warn of an endpoint that cannot be reached: it may be started in the meantime."""
+    check_means(config, execution, inputs)
+    for url in execution.asking.endpoints:
+        if trouble := _cannot_connect(url):
+            _LOG.warning("%s cannot be reached now (%s); it must be when its step comes", url, trouble)
+
+
+@cache
+def _cannot_connect(url: str) -> str:
+    """Return why no connection to a server can be made, "" where it can; a URL is tried once."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        socket.create_connection(address, CONNECT_S).close()
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def check_means(config: Asks, execution: Execution, inputs: Collection[str]) -> None:

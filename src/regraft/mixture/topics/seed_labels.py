@@ -7,7 +7,7 @@ of sampling, the number of answers, the agreement asked for and the length of th
 from dataclasses import dataclass
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
-from regraft.lm.client.means import check_means
+from regraft.lm.client.means import ready_to_ask
 from regraft.mixture.topics.prompts import TopicPrompt, packaged
 from regraft.mixture.topics.taxonomy import Taxonomy, by_language
 
@@ -71,7 +71,7 @@ def describe(config: SeedLabelConfig) -> str:
     version=3,
     makes=Kind.FILES,
     describe=describe,
-    ready=check_means,
+    ready=ready_to_ask,
     docs=Kind.CORPUS,
     topics=optional(Kind.ANNOTATION),
     generator=optional(Kind.FILES),

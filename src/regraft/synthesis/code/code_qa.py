@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from regraft.core import ConfigError, Context, Execution, Kind, Metrics, optional, stage
-from regraft.lm.client.means import check_means
+from regraft.lm.client.means import ready_to_ask
 from regraft.synthesis.code.pairs import CodeDemands
 from regraft.synthesis.code.problems import ProblemFields
 from regraft.synthesis.genres import Given
@@ -86,7 +86,7 @@ def ready(config: CodeQaConfig, execution: Execution, inputs: Collection[str]) -
     """See whether its model can be asked and programs can be run: a harmless one is."""
     from regraft.synthesis.sandbox.choice import choose_isolation
 
-    check_means(config, execution, inputs)
+    ready_to_ask(config, execution, inputs)
     choose_isolation(unsafe=execution.unsafe_code)
 
 

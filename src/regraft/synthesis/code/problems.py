@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from regraft.corpus.document import Document, Reject
 
@@ -55,7 +56,7 @@ class ProblemFields:
     def read(self, document: Document) -> Problem | Reject:
         """Return the problem in a document, or why it shows nobody what to write."""
         meta = {name: str(value) for name, value in json.loads(document.meta).items()}
-        solution, tests = meta.get(self.solution, "").strip(), meta.get(self.tests, "").strip()
+        solution, tests = _lines(meta.get(self.solution, "")).strip(), _lines(meta.get(self.tests, "")).strip()
         starter = meta.get(self.starter_code, "").strip()
         statement = f"{document.text.strip()}\n\n{starter}" if starter else document.text.strip()
         size = len(statement) + len(solution) + len(tests)
@@ -77,6 +78,16 @@ class ProblemFields:
         except ValueError:
             return said
         return ", ".join(map(str, tags)) if isinstance(tags, list) else said
+
+
+def _lines(code: str) -> str:
+    """Return code as it is, or the lines of a list of them, as many files keep tests."""
+    try:
+        found: Any = json.loads(code)
+    except (ValueError, RecursionError):
+        return code
+    is_list = isinstance(found, list) and all(isinstance(line, str) for line in found)
+    return "\n".join(found) if is_list else code
 
 
 def _python_problem(code: str) -> str:

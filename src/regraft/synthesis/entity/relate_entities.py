@@ -7,7 +7,7 @@ here is from there, and nothing of it is in the paper.
 from dataclasses import dataclass, field
 
 from regraft.core import ConfigError, Context, Kind, Metrics, optional, stage
-from regraft.lm.client.means import check_means
+from regraft.lm.client.means import ready_to_ask
 from regraft.synthesis.genres import Given
 from regraft.synthesis.prompts import ENTITIES, RELATION, Prompt
 from regraft.synthesis.tasks import Checks
@@ -71,7 +71,7 @@ def describe(config: RelateConfig) -> str:
     version=4,
     makes=Kind.CORPUS,
     describe=describe,
-    ready=check_means,
+    ready=ready_to_ask,
     docs=Kind.CORPUS,
     generator=optional(Kind.FILES),
 )
@@ -95,7 +95,8 @@ def relate_entities(config: RelateConfig, ctx: Context) -> Metrics:
     with opened(ctx, config, len(pages)) as models:
         reader = Reader(config.checks)
         stream = EntityStream(config, reader)
-        outcomes = models.ask(stream.requests(pages), len(pages), stream.follow)
+        total = len(pages) * (1 + config.pairs_per_document * config.checks.requests_per_text)
+        outcomes = models.ask(stream.requests(pages), total, stream.follow)
         with (
             TextWriter(ctx.out, "relate_entities", config.source, models.store, outcomes) as writer,
             TaskTexts(writer, reader, outcomes) as texts,
